@@ -1,0 +1,144 @@
+"""All settings, read once from the environment (prefix ``MAYFLY_``) in ``create_app`` and the launcher.
+
+A nested field is named by its area: ``MAYFLY_SESSIONS_IDLE_SECONDS`` is ``settings.sessions.idle_seconds``. Every setting is
+described in ``docs/settings.md``; a test compares the two.
+"""
+
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class _Area(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SessionSettings(_Area):
+    """How long sessions live and how many may."""
+
+    idle_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30 * 60
+    absolute_seconds: Annotated[int, Field(ge=1, le=86_400)] = 12 * 3600
+    per_account: Annotated[int, Field(ge=1, le=100)] = 3
+    capacity: Annotated[int, Field(ge=1, le=10_000)] = 100
+    sweep_seconds: Annotated[float, Field(gt=0, le=30)] = 2.0
+    grant_ttl_seconds: Annotated[int, Field(ge=10, le=900)] = 120
+
+
+class UploadSettings(_Area):
+    """What one upload and one session may hold."""
+
+    file_bytes: Annotated[int, Field(ge=1, le=100 * MIB)] = 25 * MIB
+    files: Annotated[int, Field(ge=1, le=1000)] = 20
+    session_bytes: Annotated[int, Field(ge=1, le=1024 * MIB)] = 100 * MIB
+    idle_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
+    total_seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    queue_files: Annotated[int, Field(ge=1, le=10_000)] = 100
+    queue_bytes: Annotated[int, Field(ge=1)] = 1024 * MIB
+
+
+class IngestSettings(_Area):
+    """What one document may cost."""
+
+    pages: Annotated[int, Field(ge=1, le=5000)] = 500
+    pixels: Annotated[int, Field(ge=1)] = 40_000_000
+    chunks: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    text_bytes: Annotated[int, Field(ge=1, le=64 * MIB)] = 16 * MIB
+    document_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    memory_bytes: Annotated[int, Field(ge=256 * MIB)] = 2048 * MIB
+    jails: Annotated[int, Field(ge=1, le=256)] = max(1, os.cpu_count() or 1)
+    chunk_tokens: Annotated[int, Field(ge=32, le=480)] = 224
+    ocr_dpi: Annotated[int, Field(ge=72, le=400)] = 200
+
+
+class EmbeddingSettings(_Area):
+    """Which model makes vectors, and with how many threads.
+
+    ``model`` is ``packaged`` (multilingual-e5-small from the installed package), a folder, or an installed model package.
+    """
+
+    model: str = "packaged"
+    backend: Literal["auto", "onnx", "sentence-transformers"] = "auto"
+    threads: Annotated[int, Field(ge=1, le=256)] = max(1, os.cpu_count() or 1)
+    queue_texts: Annotated[int, Field(ge=16)] = 4096
+
+
+class AccountSettings(_Area):
+    """Passwords and sign-in. Argon2id parameters follow RFC 9106; memory is in KiB."""
+
+    argon2_memory_kib: Annotated[int, Field(ge=8, le=1_048_576)] = 65_536
+    argon2_passes: Annotated[int, Field(ge=1, le=16)] = 2
+    concurrent_hashes: Annotated[int, Field(ge=1, le=64)] = 2
+    sign_ins_per_minute: Annotated[int, Field(ge=1)] = 10
+    sign_ups_per_hour: Annotated[int, Field(ge=1)] = 30
+    queries_per_minute: Annotated[int, Field(ge=1)] = 120
+
+
+class LogSettings(_Area):
+    """What is logged, and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "json"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can change."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MAYFLY_", env_nested_delimiter="_", env_nested_max_split=1, frozen=True, extra="forbid"
+    )
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    data_dir: Path = Field(default_factory=lambda: user_data_path("mayfly"))
+    runtime_dir: Path = Field(default_factory=lambda: default_runtime_dir())
+    model_dir: Path = Field(default_factory=lambda: Path(sys.prefix) / "share" / "mayfly" / "models")
+    database_url: SecretStr | None = None
+    database_ca_file: Path | None = None
+    hook_secret_file: Path | None = None
+    receipt_key_file: Path | None = None
+    trusted_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+
+    sessions: SessionSettings = SessionSettings()
+    uploads: UploadSettings = UploadSettings()
+    ingest: IngestSettings = IngestSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    accounts: AccountSettings = AccountSettings()
+    log: LogSettings = LogSettings()
+
+    @cached_property
+    def resolved_database_url(self) -> str:
+        """The URL SQLAlchemy is given; without a setting, SQLite in the data directory."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'record.sqlite'}"
+
+    @cached_property
+    def sockets(self) -> "Sockets":
+        """Where the processes of this machine listen."""
+        return Sockets(self.runtime_dir)
+
+
+class Sockets:
+    """The layout of the runtime directory."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self.host = runtime_dir / "host.sock"
+        self.embedder = runtime_dir / "embedder.sock"
+        self.jailer = runtime_dir / "jailer.sock"
+        self.sessions = runtime_dir / "sessions"
+        self.quarantine = runtime_dir / "quarantine"
+        self.temporary = runtime_dir / "tmp"
+
+
+def default_runtime_dir() -> Path:
+    """Return a private folder on a RAM disk: the user's own if the system made one, else one in shared memory."""
+    user_runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(user_runtime) / "mayfly" if user_runtime else Path("/dev/shm") / f"mayfly-{os.getuid()}"  # noqa: S108

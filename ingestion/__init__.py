@@ -1,0 +1,1 @@
+"""How content comes in: quarantine, jail, extraction, chunks. No HTTP, no SQL."""

@@ -1,0 +1,1 @@
+"""The nouns of Mayfly and its durable, content-free record."""

@@ -1,0 +1,72 @@
+"""What a learner's material becomes: pages, chunks, passages.
+
+These types live in the memory of a session process and on the sockets beside it. Nothing that writes SQL imports them
+(an import contract enforces it), and none of them shows content in its ``repr``.
+"""
+
+from typing import Literal
+
+import msgspec
+
+DocumentStatus = Literal["queued", "extracting", "embedding", "ready", "failed"]
+Relevance = Literal["high", "medium", "low"]
+
+
+class _Quiet(msgspec.Struct, frozen=True):
+    """A struct whose ``repr`` names its type and nothing else, so that no log line can show content."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class Page(_Quiet, frozen=True):
+    """One page of normalised text; ``number`` counts from 1, ``label`` is what is printed on the page, if known.
+
+    A document without pages (text, Markdown, HTML) is one page. ``ocr_confidence`` is 0 to 100 where the text was
+    recognised from pixels.
+    """
+
+    number: int
+    text: str
+    label: str | None = None
+    ocr_confidence: float | None = None
+
+
+class Chunk(_Quiet, frozen=True):
+    """A cut of one page: ``page.text[start:end]``, offsets in characters, with the headings above it, outermost first."""
+
+    page: int
+    start: int
+    end: int
+    heading: tuple[str, ...] = ()
+
+
+class Extraction(_Quiet, frozen=True):
+    """All that the jail says of one document. Chunks refer to ``pages`` by page number and are in reading order."""
+
+    media_type: str
+    pages: tuple[Page, ...]
+    chunks: tuple[Chunk, ...]
+    language: str | None
+
+
+class Passage(_Quiet, frozen=True):
+    """A quotation for the tutor: ``text`` is exactly ``[start:end]`` of the named page's normalised text."""
+
+    document_id: str
+    filename: str
+    page: int
+    start: int
+    end: int
+    text: str
+    rank: int
+    relevance: Relevance
+    flags: tuple[str, ...] = ()
+
+
+class Answer(_Quiet, frozen=True):
+    """The passages for one question, best first; none and ``nothing_relevant`` when nothing fits."""
+
+    passages: tuple[Passage, ...]
+    nothing_relevant: bool
+    took_ms: float

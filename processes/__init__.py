@@ -1,0 +1,1 @@
+"""What every Mayfly process shares: how it is hardened at start and how it talks to the others."""

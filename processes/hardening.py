@@ -1,0 +1,82 @@
+"""What every Mayfly process does to itself before it touches content.
+
+Owns the calls that keep memory out of core files, other users' hands and orphaned processes. Refuses nothing: what holds
+is reported by ``state()`` and published in ``GET /v1/assurance``.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+from pathlib import Path
+
+import msgspec
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_GET_DUMPABLE = 3
+
+# Overwrites every freed block and keeps none aside. Both are needed: see docs/adr/0002-processes-start-clean.md.
+SCRUBBING_ENVIRONMENT = {
+    "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0",
+    "PYTHONMALLOC": "malloc",
+}
+
+OFFLINE_ENVIRONMENT = {
+    "ORT_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ANONYMIZED_TELEMETRY": "False",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_THREAD_LIMIT": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+class Hardening(msgspec.Struct, frozen=True):
+    """What this process could make true of itself."""
+
+    dumpable: bool
+    core_limit_bytes: int
+    umask: int
+    scrubbing_allocator: bool
+
+
+def harden(*, die_with_parent: bool = True) -> None:
+    """Make this process undumpable, core-less, private by default and (unless told otherwise) mortal with its parent.
+
+    Raises ``SystemExit`` when the parent was already gone: an orphan must not live on with content.
+    """
+    parent = os.getppid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
+    if die_with_parent:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent or parent == 1 and os.environ.get("MAYFLY_SUPERVISED"):
+            raise SystemExit("the parent process is gone")
+
+
+def state() -> Hardening:
+    """Read back, from the kernel, what ``harden`` set."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return Hardening(
+        dumpable=libc.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0,
+        core_limit_bytes=resource.getrlimit(resource.RLIMIT_CORE)[0],
+        umask=umask,
+        scrubbing_allocator=all(os.environ.get(name) == value for name, value in SCRUBBING_ENVIRONMENT.items()),
+    )
+
+
+def child_environment(temporary: Path, *, scrubbing: bool) -> dict[str, str]:
+    """Return the environment a Mayfly process is started with: temp variables on a RAM disk, no telemetry, no hub.
+
+    ``scrubbing`` adds the allocator settings; they act only when set before the process starts.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CHROMA_", "OTEL_"))}
+    inherited |= OFFLINE_ENVIRONMENT | dict.fromkeys(("TMPDIR", "TEMP", "TMP", "SQLITE_TMPDIR"), str(temporary))
+    return inherited | (SCRUBBING_ENVIRONMENT if scrubbing else {})

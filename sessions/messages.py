@@ -1,0 +1,271 @@
+"""The typed messages between fronts, the host and session processes.
+
+Every message is a tagged struct; a union per listener is what its ``Connection`` decodes. Fields that hold content or
+secrets never show in a ``repr``.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from models.content import Answer, DocumentStatus
+
+EndedBy = Literal["idle", "absolute", "died", "killed"]
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A message whose ``repr`` is its name: it may hold content."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+# --- front -> host ---------------------------------------------------------------------------------------------------
+
+
+class Hello(_Message, frozen=True):
+    """Who are you?"""
+
+
+class OpenSession(_Message, frozen=True):
+    """Fork a session process and lease it. Lease times are seconds of the host's monotonic clock."""
+
+    session_id: str
+    idle_seconds: int
+    absolute_seconds: int
+
+
+class RenewLease(_Message, frozen=True):
+    """Somebody used the session: its idle time starts anew. The absolute end does not move."""
+
+    session_id: str
+
+
+class KillSession(_Message, frozen=True):
+    """SIGKILL the session process, reap it, remove its socket and its quarantine. Idempotent."""
+
+    session_id: str
+
+
+class ListSessions(_Message, frozen=True):
+    """Which sessions live, and how did the others end?"""
+
+
+HostRequest = Hello | OpenSession | RenewLease | KillSession | ListSessions
+
+# --- host -> front ---------------------------------------------------------------------------------------------------
+
+
+class HostHello(_Message, frozen=True):
+    """The host's identity: ``instance`` is new at every start of the host."""
+
+    instance: str
+    live: int
+    capacity: int
+
+
+class Leased(_Message, frozen=True):
+    """The session lives; seconds until each end."""
+
+    idle_seconds_left: float
+    absolute_seconds_left: float
+
+
+class Killed(_Message, frozen=True):
+    """The session process is dead and reaped. ``existed`` is false when it was gone already."""
+
+    existed: bool
+    quarantine_files: int
+
+
+class LiveSessions(_Message, frozen=True):
+    """All leases, and how sessions that ended without being asked to ended (kept until ``KillSession`` names them)."""
+
+    live: tuple[str, ...]
+    ended: dict[str, EndedBy]
+
+
+class Refused(_Message, frozen=True):
+    """The request failed; ``slug`` names an error of ``models.errors``."""
+
+    slug: str
+    retry_after_seconds: int | None = None
+
+
+HostReply = HostHello | Leased | Killed | LiveSessions | Refused
+
+# --- front -> session process ----------------------------------------------------------------------------------------
+
+
+class Unlock(_Message, frozen=True):
+    """First message of a session: the learner's key (32 bytes) and the languages to expect (ISO 639-1, best first)."""
+
+    learner_key: bytes
+    languages: tuple[str, ...]
+
+
+class BeginUpload(_Message, frozen=True):
+    """The connection now carries one upload request: files follow, then ``CommitUpload``; closing it aborts."""
+
+    idempotency_key: str | None = None
+
+
+class BeginFile(_Message, frozen=True):
+    """A file starts. Its name and type are what the client claims."""
+
+    untrusted_filename: str
+    untrusted_media_type: str | None = None
+
+
+class FileData(_Message, frozen=True):
+    """Some bytes of the current file. Not answered."""
+
+    data: bytes
+
+
+class EndFile(_Message, frozen=True):
+    """The current file is complete. Answered with ``Done`` or ``Refused``; after ``Refused`` the upload is void."""
+
+
+class CommitUpload(_Message, frozen=True):
+    """All files are in: queue them, all or none. Answered with ``Accepted`` or ``Refused``."""
+
+
+class ListDocuments(_Message, frozen=True):
+    """All documents, in the order of upload."""
+
+
+class GetDocument(_Message, frozen=True):
+    """One document."""
+
+    document_id: str
+
+
+class WatchDocument(_Message, frozen=True):
+    """One document, as soon as its ``version`` is greater than ``after_version`` or ``timeout_seconds`` have passed."""
+
+    document_id: str
+    after_version: int
+    timeout_seconds: float
+
+
+class DeleteDocument(_Message, frozen=True):
+    """Cancel what runs, remove everything of the document."""
+
+    document_id: str
+
+
+class Ask(_Message, frozen=True):
+    """Retrieve. ``grant`` is the secret of a grant, or ``None`` when the session's own token asked."""
+
+    text: str
+    top_k: int
+    max_tokens: int | None = None
+    document_ids: tuple[str, ...] | None = None
+    language: str | None = None
+    grant: bytes | None = None
+
+
+class MintGrant(_Message, frozen=True):
+    """Make a grant: a secret that is good for ``Ask`` until it expires."""
+
+    ttl_seconds: int
+
+
+class Summarise(_Message, frozen=True):
+    """What is held right now?"""
+
+
+SessionRequest = (
+    Unlock
+    | BeginUpload
+    | BeginFile
+    | FileData
+    | EndFile
+    | CommitUpload
+    | ListDocuments
+    | GetDocument
+    | WatchDocument
+    | DeleteDocument
+    | Ask
+    | MintGrant
+    | Summarise
+)
+
+# --- session process -> front ----------------------------------------------------------------------------------------
+
+
+class Done(_Message, frozen=True):
+    """Understood and carried out."""
+
+
+class DocumentState(_Message, frozen=True):
+    """One document as its learner may see it, and the facts the record keeps of it.
+
+    ``sealed_filename`` is the name under the learner's key (AES-256-GCM), the only form that may reach SQL.
+    ``progress`` runs from 0 to 1; ``version`` grows with every change; ``timings`` are seconds by stage.
+    """
+
+    document_id: str
+    filename: str
+    sealed_filename: bytes
+    media_type: str | None
+    bytes: int
+    pages: int
+    chunks: int
+    language: str | None
+    status: DocumentStatus
+    progress: float
+    version: int
+    error: str | None = None
+    ocr_pages: int = 0
+    ocr_confidence: float | None = None
+    timings: dict[str, float] = {}
+
+
+class Documents(_Message, frozen=True):
+    """Documents in the order of upload."""
+
+    documents: tuple[DocumentState, ...]
+
+
+class Accepted(_Message, frozen=True):
+    """The upload is queued; ``replayed`` when an earlier request with the same key had done it already."""
+
+    documents: tuple[DocumentState, ...]
+    replayed: bool = False
+
+
+class Deleted(_Message, frozen=True):
+    """What was removed."""
+
+    document_id: str
+    pages: int
+    chunks: int
+    bytes: int
+
+
+class Answered(_Message, frozen=True):
+    """The passages."""
+
+    answer: Answer
+
+
+class Granted(_Message, frozen=True):
+    """A grant's secret (32 bytes) and its life in seconds."""
+
+    secret: bytes
+    ttl_seconds: int
+
+
+class Held(_Message, frozen=True):
+    """What the session holds right now."""
+
+    documents: int
+    pages: int
+    chunks: int
+    bytes: int
+    quarantined_files: int
+
+
+SessionReply = Done | DocumentState | Documents | Accepted | Deleted | Answered | Granted | Held | Refused

@@ -1,0 +1,52 @@
+"""What an embedder is: texts in, unit vectors out, and a card that says which model made them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+class RelevanceBands(msgspec.Struct, frozen=True):
+    """Cosines from which a passage counts as low, medium or high; below ``low`` it is not relevant. Set per model."""
+
+    low: float
+    medium: float
+    high: float
+
+
+class ModelCard(msgspec.Struct, frozen=True):
+    """Which model made a vector. Published in ``GET /v1/assurance``.
+
+    ``sha256`` is the hash of the weights' source file; ``max_tokens`` is the window, special tokens and prefix included.
+    """
+
+    name: str
+    backend: str
+    sha256: str
+    dim: int
+    max_tokens: int
+    query_prefix: str
+    passage_prefix: str
+    relevance: RelevanceBands
+
+
+class Embedder(Protocol):
+    """A model behind one face, whatever runs it."""
+
+    card: ModelCard
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Return ``(n_texts, dim) float32``, unit rows, in the order given. A text beyond the window is cut at it."""
+        ...
+
+    def embed_query(self, text: str) -> Vectors:
+        """Return ``(dim,) float32`` of unit length."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the text takes as a passage, special tokens and prefix included."""
+        ...
