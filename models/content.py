@@ -33,7 +33,10 @@ class Page(_Quiet, frozen=True):
 
 
 class Chunk(_Quiet, frozen=True):
-    """A cut of one page: ``page.text[start:end]``, offsets in characters, with the headings above it, outermost first."""
+    """A cut of one page: ``page.text[start:end]``, offsets in characters.
+
+    ``heading`` is the path of headings above it, outermost first.
+    """
 
     page: int
     start: int

@@ -1,7 +1,7 @@
 """What can go wrong, by name.
 
-An error carries a ``slug`` that is stable across versions and a fixed ``title`` for people; it knows no HTTP and repeats no
-input. Errors cross process walls as their slug and are rebuilt by ``from_slug``.
+An error carries a ``slug`` that is stable across versions and a fixed ``title`` for people; it knows no HTTP and
+repeats no input. Errors cross process walls as their slug and are rebuilt by ``from_slug``.
 """
 
 from typing import ClassVar
@@ -85,7 +85,7 @@ class SessionExpired(Unauthenticated):
 
 
 class NotAllowed(Forbidden):
-    """This token may not do this."""
+    """The token may not do this."""
 
     slug = "not_allowed"
     title = "This token may not do this"
@@ -211,7 +211,7 @@ class QueueFull(TooMany):
 
 
 class HostFull(Unavailable):
-    """This machine holds as many live sessions as it may."""
+    """The machine holds as many live sessions as it may."""
 
     slug = "host_full"
     title = "This machine holds as many live sessions as it may"

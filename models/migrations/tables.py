@@ -1,0 +1,17 @@
+"""All tables of the record in one metadata: what migrations, the drift check and the privacy map look at."""
+
+import models.accounts.tables
+import models.documents.tables
+import models.receipts.tables
+import models.sessions.tables
+from models.database import Base
+
+__all__ = ["metadata"]
+
+_IMPORTED_FOR_THEIR_TABLES = (
+    models.accounts.tables,
+    models.documents.tables,
+    models.receipts.tables,
+    models.sessions.tables,
+)
+metadata = Base.metadata

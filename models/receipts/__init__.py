@@ -1,0 +1,1 @@
+"""Signed statements of what was deleted, that anyone can check offline."""

@@ -1,0 +1,87 @@
+"""Signing receipts with Ed25519 and checking them.
+
+Owns the signing key of this deployment. Anyone can check a receipt with the public key alone and RFC 8032: the message
+is the line ``mayfly receipt 1``, a newline, and the statement's canonical JSON.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from models import keyfile
+from models.receipts.statement import Statement, canonical
+
+_CONTEXT = b"mayfly receipt 1\n"
+
+
+class ReceiptInvalid(ValueError):
+    """The receipt is not what this key signed."""
+
+
+class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A statement and its signature (128 hex digits); ``key_id`` says by which key."""
+
+    statement: Statement
+    key_id: str
+    signature: str
+
+
+class Signer:
+    """The signing key of this deployment."""
+
+    def __init__(self, private_key: Ed25519PrivateKey) -> None:
+        self._private_key = private_key
+        self.public_key: bytes = private_key.public_key().public_bytes_raw()
+        self.key_id = key_id(self.public_key)
+
+    @classmethod
+    def load(cls, path: Path) -> "Signer":
+        """Read the key file (32 raw bytes), or make it (mode 0600) on the first start.
+
+        Raises ``models.keyfile.KeyFileRefused`` when others may read it or it has another size.
+        """
+        raw = keyfile.load_or_create(path, lambda: Ed25519PrivateKey.generate().private_bytes_raw())
+        try:
+            return cls(Ed25519PrivateKey.from_private_bytes(raw))
+        except ValueError as error:
+            raise keyfile.KeyFileRefused(f"{path.name} must be 32 bytes") from error
+
+    def sign(self, statement: Statement) -> Receipt:
+        """Return the signed receipt."""
+        signature = self._private_key.sign(_CONTEXT + canonical(statement))
+        return Receipt(statement=statement, key_id=self.key_id, signature=signature.hex())
+
+
+def key_id(public_key: bytes) -> str:
+    """Return the short name of a public key: the first 16 hex digits of its SHA-256."""
+    return hashlib.sha256(public_key).hexdigest()[:16]
+
+
+def verify(receipt: Receipt, public_key: bytes) -> None:
+    """Check a receipt against a public key (32 bytes). Raises ``ReceiptInvalid``."""
+    try:
+        signature = bytes.fromhex(receipt.signature)
+        if signature.hex() != receipt.signature or receipt.key_id != key_id(public_key):
+            raise ReceiptInvalid
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, _CONTEXT + canonical(receipt.statement))
+    except (InvalidSignature, ValueError):
+        raise ReceiptInvalid("the receipt was changed, or another key signed it") from None
+
+
+def to_json(receipt: Receipt) -> bytes:
+    """Return the receipt as canonical JSON."""
+    return msgspec.json.encode(receipt, order="sorted")
+
+
+def from_json(data: bytes | dict[str, Any]) -> Receipt:
+    """Read a receipt from JSON, or from what a JSON library made of it. Raises ``ReceiptInvalid``."""
+    try:
+        if isinstance(data, dict):
+            return msgspec.convert(data, type=Receipt)
+        return msgspec.json.decode(data, type=Receipt)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ReceiptInvalid("this is not a receipt") from None

@@ -1,0 +1,58 @@
+"""What a receipt says, and the one way it is written down.
+
+A statement is made of ids, counts, closed words and whole milliseconds. It has one canonical form, JSON with sorted
+keys, no blanks and no floats, and the signature is over exactly these bytes.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from models.vocabulary import EndReason, ReceiptKind
+
+StepResult = Literal["done", "nothing_to_do", "part_is_down", "unknown"]
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One step of a deletion, what came of it, and its duration in milliseconds.
+
+    ``part_is_down``: the process that would have held something was not running, so its memory was gone already.
+    ``unknown``: the part did not answer in time, which only ``count`` may shrug at: its figures are then the record's.
+    """
+
+    name: str
+    result: StepResult
+    duration_ms: int
+
+
+class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was deleted, why, in which steps. Times are UTC to the minute.
+
+    ``session_id`` is empty on an erasure: nothing in it leads back to the account.
+    """
+
+    version: Literal[1] = 1
+    receipt_id: str
+    kind: ReceiptKind
+    session_id: str
+    reason: EndReason
+    documents_purged: int
+    pages_purged: int
+    chunks_purged: int
+    bytes_purged: int
+    rows_erased: int
+    verified: tuple[str, ...]
+    steps: tuple[Step, ...]
+    opened_at: str
+    ended_at: str
+    software: str
+
+
+def canonical(statement: Statement) -> bytes:
+    """Return the bytes that are signed."""
+    return msgspec.json.encode(statement, order="sorted")
+
+
+def parse(data: bytes) -> Statement:
+    """Read a statement back. Raises ``msgspec.DecodeError`` when it is none."""
+    return msgspec.json.decode(data, type=Statement)

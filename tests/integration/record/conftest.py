@@ -1,0 +1,13 @@
+"""The record's tests run on both databases."""
+
+from tests.support.record import (
+    accounts,
+    database,
+    database_url,
+    mariadb_server,
+    migrated_mariadb,
+    migrated_sqlite,
+    passwords,
+)
+
+__all__ = ["accounts", "database", "database_url", "mariadb_server", "migrated_mariadb", "migrated_sqlite", "passwords"]

@@ -1,0 +1,196 @@
+import dataclasses
+import threading
+
+import pytest
+from sqlalchemy import delete, select
+
+from models.accounts.service import Accounts
+from models.database import Database
+from models.documents import service
+from models.documents.service import Facts, Totals
+from models.documents.tables import UploadedContent
+from models.errors import SessionExpired
+from models.ids import new_id
+from models.sessions import service as sessions
+from tests.support.record import open_session, sign_up
+
+
+@dataclasses.dataclass(frozen=True)
+class Owner:
+    user_id: str
+    session_id: str
+
+
+@pytest.fixture
+def owner(database: Database, accounts: Accounts) -> Owner:
+    user_id = sign_up(database, accounts).user_id
+    return Owner(user_id, open_session(database, user_id))
+
+
+def facts(**changes: object) -> Facts:
+    values: dict[str, object] = {
+        "content_id": new_id(),
+        "media_type": "application/pdf",
+        "size_bytes": 1000,
+        "status": "ready",
+        "pages": 10,
+        "ocr_pages": 1,
+        "chunks": 40,
+        "language": "fr",
+        "sealed_filename": b"\0sealed\xff",
+    }
+    return Facts(**{**values, **changes})  # pyright: ignore[reportArgumentType]  # Tests also pass what is wrong.
+
+
+def insert(database: Database, owner: Owner, *documents: Facts) -> None:
+    with database.transaction() as db:
+        service.insert(db, documents, user_id=owner.user_id, session_id=owner.session_id)
+
+
+def test_facts_come_back_as_they_went_in(database: Database, owner: Owner):
+    written = facts(sealed_source_link=b"link")
+
+    insert(database, owner, written)
+
+    with database.transaction() as db:
+        (read,) = service.of_session(db, owner.session_id)
+    assert read.facts == written
+    assert read.session_id == owner.session_id
+
+
+def test_words_of_a_clients_own_are_cut_down_to_closed_sets(database: Database, owner: Owner):
+    insert(database, owner, facts(media_type="application/x-my-diary", language="mine", error="dear diary"))
+
+    with database.transaction() as db:
+        (read,) = service.of_session(db, owner.session_id)
+    assert (read.facts.media_type, read.facts.language, read.facts.error) == ("other", None, "internal_error")
+
+
+def test_a_session_that_is_ending_accepts_no_late_write(database: Database, owner: Owner):
+    insert(database, owner, facts())
+    with database.transaction() as db:
+        sessions.begin_ending(db, owner.session_id, "sign_out")
+
+    with pytest.raises(SessionExpired):
+        insert(database, owner, facts())
+
+    with database.transaction() as db:
+        assert len(service.of_session(db, owner.session_id)) == 1
+
+
+def test_a_write_that_races_the_end_is_either_refused_or_counted(database: Database, owner: Owner):
+    start = threading.Barrier(9)
+    accepted: list[str] = []
+
+    def upload() -> None:
+        start.wait()
+        document = facts()
+        try:
+            insert(database, owner, document)
+        except SessionExpired:
+            return
+        accepted.append(document.content_id)
+
+    threads = [threading.Thread(target=upload) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    start.wait()
+    with database.transaction() as db:
+        sessions.begin_ending(db, owner.session_id, "sign_out")
+    with database.transaction() as db:
+        counted = service.close(db, owner.session_id)
+    for thread in threads:
+        thread.join()
+
+    assert counted.documents == len(accepted)
+    with database.transaction() as db:
+        assert {info.facts.status for info in service.of_session(db, owner.session_id)} <= {"purged"}
+
+
+def test_a_refresh_updates_known_documents_and_adds_none(database: Database, owner: Owner):
+    known = facts(status="extracting", pages=0, chunks=0)
+    insert(database, owner, known)
+
+    finished = dataclasses.replace(known, status="ready", pages=3, chunks=9)
+    with database.transaction() as db:
+        service.refresh(db, [finished, facts()], session_id=owner.session_id)
+
+    with database.transaction() as db:
+        assert [info.facts for info in service.of_session(db, owner.session_id)] == [finished]
+
+
+def test_a_purge_counts_documents_that_never_made_it_into_the_record(database: Database, owner: Owner):
+    with database.transaction() as db:
+        service.refresh(db, [facts()], session_id=owner.session_id, adding_for=owner.user_id)
+
+    with database.transaction() as db:
+        assert service.totals(db, owner.session_id) == Totals(documents=1, pages=10, chunks=40, bytes=1000)
+
+
+def test_closing_says_what_became_of_each_document_and_may_be_repeated(database: Database, owner: Owner):
+    ready, failed = facts(), facts(status="failed", error="parser_failed", pages=0, chunks=0)
+    running = [facts(status=status, chunks=0, pages=0) for status in ("queued", "extracting", "embedding")]
+    insert(database, owner, ready, failed, *running)
+
+    with database.transaction() as db:
+        first = service.close(db, owner.session_id)
+    with database.transaction() as db:
+        second = service.close(db, owner.session_id)
+        after = {info.facts.content_id: info.facts for info in service.of_session(db, owner.session_id)}
+
+    assert first == second == Totals(documents=5, pages=10, chunks=40, bytes=5000)
+    assert after[ready.content_id].status == "purged"
+    assert after[failed.content_id].error == "parser_failed"
+    for document in running:
+        assert (after[document.content_id].status, after[document.content_id].error) == ("failed", "session_expired")
+
+
+def test_a_refresh_that_comes_too_late_revives_nothing(database: Database, owner: Owner):
+    document = facts()
+    insert(database, owner, document)
+    with database.transaction() as db:
+        service.close(db, owner.session_id)
+
+    with database.transaction() as db:
+        service.refresh(db, [document], session_id=owner.session_id)
+
+    with database.transaction() as db:
+        assert service.of_session(db, owner.session_id)[0].facts.status == "purged"
+
+
+def test_a_document_is_removed_only_through_its_own_session(database: Database, owner: Owner):
+    document = facts()
+    insert(database, owner, document)
+    other = open_session(database, owner.user_id)
+
+    with database.transaction() as db:
+        assert not service.remove(db, document.content_id, session_id=other)
+        assert service.remove(db, document.content_id, session_id=owner.session_id)
+        assert not service.remove(db, document.content_id, session_id=owner.session_id)
+
+
+def test_only_sessions_with_unfinished_documents_need_a_refresh(database: Database, owner: Owner):
+    other = Owner(owner.user_id, open_session(database, owner.user_id))
+    insert(database, owner, facts(status="embedding"))
+    insert(database, other, facts())
+
+    with database.transaction() as db:
+        waiting = service.unfinished_sessions(db, [owner.session_id, other.session_id])
+        assert waiting == {owner.session_id}
+        assert service.unfinished_sessions(db, []) == set()
+
+
+def test_documents_go_with_their_session(database: Database, owner: Owner):
+    insert(database, owner, facts())
+    with database.transaction() as db:
+        assert db.scalars(select(UploadedContent)).all()
+
+    with database.transaction() as db:
+        db.execute(delete(sessions.SessionRow).where(sessions.SessionRow.session_id == owner.session_id))
+
+    with database.transaction() as db:
+        assert db.scalars(select(UploadedContent)).all() == []
+
+
+def test_sealed_names_do_not_show_in_a_repr():
+    assert "sealed" not in repr(facts()).replace("sealed_", "")

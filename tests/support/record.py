@@ -1,0 +1,124 @@
+"""Fixtures of the record: a migrated database of either kind, accounts with cheap hashes, rows to start from."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete
+
+from models.accounts.lookup import LookupKey
+from models.accounts.passwords import Passwords
+from models.accounts.service import Accounts, NewAccount, SignedUp
+from models.accounts.tables import User
+from models.database import Database
+from models.ids import hash_token, new_id, new_token
+from models.receipts.tables import ReceiptRow
+from models.sessions import service as sessions
+from models.sessions.service import Opening
+from tests.support import mariadb
+
+NODE = "the-node"
+INSTANCE = "the-host-instance"
+KINDS = ("sqlite", "mariadb")
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mariadb.Server]:
+    """One private server for all tests of a worker that do not break it."""
+    with mariadb.running(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, once SQLite and once MariaDB."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'record.sqlite'}"
+    server: mariadb.Server = request.getfixturevalue("mariadb_server")
+    return server.new_database()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy."""
+    file = tmp_path_factory.mktemp("migrated") / "record.sqlite"
+    database = Database(f"sqlite:///{file}")
+    database.migrate()
+    database.dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_mariadb(mariadb_server: mariadb.Server) -> str:
+    """The URL of a migrated MariaDB database that tests use one after the other."""
+    database = Database(mariadb_server.new_database())
+    database.migrate()
+    database.dispose()
+    return database.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A migrated database without rows, once SQLite and once MariaDB."""
+    if request.param == "sqlite":
+        file = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "record.sqlite")
+        database = Database(f"sqlite:///{file}")
+    else:
+        database = Database(request.getfixturevalue("migrated_mariadb"))
+    with database.transaction() as db:
+        db.execute(delete(User))
+        db.execute(delete(ReceiptRow))
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def passwords() -> Passwords:
+    """Argon2id at its cheapest."""
+    return Passwords(memory_kib=8, passes=1, concurrent=4)
+
+
+@pytest.fixture
+def accounts(passwords: Passwords) -> Accounts:
+    return Accounts(passwords, LookupKey(os.urandom(32)))
+
+
+def somebody(name: str = "ada", **changes: object) -> NewAccount:
+    """Return a valid sign-up."""
+    wish: dict[str, object] = {
+        "username": name,
+        "email": f"{name}@example.org",
+        "password": "correct horse",
+        "primary_language": "en",
+        "target_languages": ("fr", "ja"),
+    }
+    return NewAccount(**{**wish, **changes})  # pyright: ignore[reportArgumentType]  # Tests also pass what is wrong.
+
+
+def sign_up(database: Database, accounts: Accounts, name: str = "ada") -> SignedUp:
+    """Store an account."""
+    with database.transaction() as db:
+        return accounts.sign_up(db, somebody(name))
+
+
+def opening(user_id: str, **changes: object) -> Opening:
+    """Return what is written of a new session."""
+    values: dict[str, object] = {
+        "session_id": new_id(),
+        "user_id": user_id,
+        "node_id": NODE,
+        "host_instance": INSTANCE,
+        "token_hash": hash_token(new_token()),
+        "idle_seconds": 1800,
+        "absolute_seconds": 43_200,
+    }
+    return Opening(**{**values, **changes})  # pyright: ignore[reportArgumentType]  # As above.
+
+
+def open_session(database: Database, user_id: str, **changes: object) -> str:
+    """Write an open session and return its id."""
+    wish = opening(user_id, **changes)
+    with database.transaction() as db:
+        return sessions.open_session(db, wish, max_open=1000).session_id
