@@ -21,7 +21,8 @@ class RelevanceBands(msgspec.Struct, frozen=True):
 class ModelCard(msgspec.Struct, frozen=True):
     """Which model made a vector. Published in ``GET /v1/assurance``.
 
-    ``sha256`` is the hash of the weights' source file; ``max_tokens`` is the window, special tokens and prefix included.
+    ``sha256`` is the hash of the weights' source file; ``max_tokens`` is the window, special tokens and prefix
+    included.
     """
 
     name: str

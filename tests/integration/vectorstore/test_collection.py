@@ -1,0 +1,174 @@
+import threading
+
+import numpy as np
+import pytest
+
+from models.errors import EmbeddingFailed, NoSuchThing, QuotaExceeded
+from tests.support.vectors import CARD, DIM, clustered, extraction
+from vectorstore.collection import Collection
+
+
+def filled(chunks: int, *, seed: int = 0) -> tuple[Collection, np.ndarray]:
+    collection, vectors = Collection(CARD), clustered(chunks, seed=seed)
+    collection.add("a", extraction(chunks), vectors)
+    collection.publish("a")
+    return collection, vectors
+
+
+@pytest.mark.parametrize("chunks", [1, 7, 50, 51, 1000])
+def test_search_finds_what_an_exact_scan_finds(chunks: int):
+    collection, vectors = filled(chunks)
+    questions = clustered(20, seed=1)
+    k = min(20, chunks)
+
+    recalls: list[float] = []
+    for question in questions:
+        exact = {f"mayfly {index}." for index in np.argsort(-(vectors @ question))[:k]}
+        found = {hit.text for hit in collection.search(question, k)}
+        recalls.append(len(exact & found) / k)
+
+    assert np.mean(recalls) >= 0.99
+
+
+@pytest.mark.slow
+def test_recall_at_the_chunk_limit_is_at_least_99_percent_even_for_questions_from_elsewhere():
+    collection, vectors = filled(10_000)
+    recalls: list[float] = []
+    for question in clustered(50, seed=1):
+        worst_wanted = np.sort(vectors @ question)[-48]
+        hits = collection.search(question, 48)
+        recalls.append(sum(hit.cosine >= worst_wanted - 1e-5 for hit in hits) / 48)
+
+    assert np.mean(recalls) >= 0.99
+
+
+def test_hits_are_exact_quotations_with_their_cosine_best_first():
+    collection, vectors = filled(120)
+    made_of = extraction(120)
+
+    hits = collection.search(vectors[77], 5)
+
+    assert hits[0].text == "mayfly 77."
+    assert hits[0].cosine == pytest.approx(1.0, abs=1e-4)
+    assert [hit.cosine for hit in hits] == sorted((hit.cosine for hit in hits), reverse=True)
+    for hit in hits:
+        number = int(hit.text.removeprefix("mayfly ").rstrip("."))
+        assert hit.text == made_of.pages[hit.page - 1].text[hit.start : hit.end]
+        assert hit.cosine == pytest.approx(float(vectors[number] @ vectors[77]), abs=1e-4)
+
+
+def test_a_document_is_found_only_after_it_is_published():
+    collection, vectors = Collection(CARD), clustered(60)
+    collection.add("a", extraction(60), vectors)
+    assert collection.search(vectors[3], 5) == []
+    assert not collection.has_ready()
+
+    collection.publish("a")
+
+    assert collection.search(vectors[3], 5)[0].text == "mayfly 3."
+
+
+def test_an_unpublished_document_never_hides_a_published_one():
+    collection, vectors = Collection(CARD), clustered(60)
+    for name in ("a", "b"):
+        collection.add(name, extraction(60, word=name), vectors)
+    collection.publish("b")
+
+    hits = collection.search(vectors[3], 60)
+
+    assert len(hits) == 60
+    assert {hit.document_id for hit in hits} == {"b"}
+
+
+def test_a_removed_document_is_not_found_and_its_room_is_free():
+    collection, vectors = filled(60)
+    collection.add("b", extraction(60, word="b"), clustered(60, seed=2))
+    collection.publish("b")
+    assert collection.search(vectors[3], 1)[0].document_id == "a"
+
+    removed = collection.remove("a")
+
+    assert (removed.pages, removed.chunks) == (15, 60)
+    assert {hit.document_id for hit in collection.search(vectors[3], 120)} == {"b"}
+    assert collection.count() == 60
+    assert collection.remove("a").chunks == 0
+
+
+def test_search_keeps_to_the_documents_and_the_language_asked_for():
+    collection = Collection(CARD)
+    for name, language in (("a", "en"), ("b", "fr"), ("c", None)):
+        collection.add(name, extraction(10, language=language, word=name), clustered(10))
+        collection.publish(name)
+    question = clustered(10)[0]
+
+    def found(**filters: object) -> set[str]:
+        return {hit.document_id for hit in collection.search(question, 30, **filters)}  # type: ignore[arg-type]
+
+    assert found() == {"a", "b", "c"}
+    assert found(document_ids=("a", "c")) == {"a", "c"}
+    assert found(language="fr") == {"b"}
+    assert found(document_ids=("a",), language="fr") == set()
+    assert found(document_ids=()) == set()
+
+
+@pytest.mark.parametrize(("chunks", "fits"), [(39, True), (40, True), (41, False)])
+def test_the_chunk_quota_is_exact_and_counts_all_documents(chunks: int, fits: bool):
+    collection = Collection(CARD, max_chunks=100)
+    collection.add("a", extraction(60), clustered(60))
+    assert collection.room() == 40
+
+    if fits:
+        collection.add("b", extraction(chunks), clustered(chunks))
+    else:
+        with pytest.raises(QuotaExceeded):
+            collection.add("b", extraction(chunks), clustered(chunks))
+
+    assert collection.count() == (60 + chunks if fits else 60)
+
+
+@pytest.mark.parametrize("shape", [(9, DIM), (11, DIM), (10, DIM - 1)])
+def test_vectors_that_do_not_fit_the_chunks_are_refused_and_leave_nothing(shape: tuple[int, int]):
+    collection = Collection(CARD)
+
+    with pytest.raises(EmbeddingFailed):
+        collection.add("a", extraction(10), np.ones(shape, np.float32))
+
+    assert collection.count() == 0
+
+
+def test_a_stop_between_batches_leaves_nothing():
+    collection, vectors = filled(60)
+    batches = iter([None, None, KeyError()])
+
+    def stop_at_the_third() -> None:
+        if error := next(batches):
+            raise error
+
+    with pytest.raises(KeyError):
+        collection.add("b", extraction(200, word="b"), clustered(200), on_batch=stop_at_the_third)
+
+    assert collection.count() == 60
+    assert collection.search(vectors[0], 260)[0].text == "mayfly 0."
+    assert len(collection.search(vectors[0], 260)) == 60
+
+
+def test_removing_a_document_while_it_is_added_leaves_nothing():
+    collection, _ = filled(60)
+    begun = threading.Event()
+    outcome: list[BaseException] = []
+
+    def add() -> None:
+        try:
+            collection.add("b", extraction(2000, word="b"), clustered(2000), on_batch=begun.set)
+        except NoSuchThing as error:
+            outcome.append(error)
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    assert begun.wait(10)
+    collection.remove("b")
+    adding.join(30)
+
+    assert len(outcome) == 1
+    assert collection.count() == 60
+    assert {hit.document_id for hit in collection.search(clustered(1)[0], 2000)} == {"a"}

@@ -1,0 +1,98 @@
+"""The other side of the embedder's socket: what the rest of Mayfly uses to turn text into vectors.
+
+Every call opens a connection of its own, so hanging up (a session process that is killed, say) is enough to have its
+waiting texts dropped. Nothing that comes back is trusted to have the right shape.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from models import errors
+from processes import ipc
+from vectorstore import messages
+from vectorstore.embedder import ModelCard, Vectors
+
+_UNIT_TOLERANCE = 1e-3
+_CONTROL_TIMEOUT_SECONDS = 30.0
+
+_Reply = TypeVar("_Reply", bound=msgspec.Struct)
+
+
+class EmbedderClient:
+    """Calls the embedder that listens on ``socket``. Safe to use from several threads; holds no connection.
+
+    Every method raises ``PartUnavailable`` when the embedder is gone or goes away before it has answered.
+    """
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._card: ModelCard | None = None
+
+    def ping(self) -> None:
+        """Return when the embedder answers with its model loaded."""
+        self._call(messages.Ping(), messages.Pong, timeout_seconds=_CONTROL_TIMEOUT_SECONDS)
+
+    def card(self) -> ModelCard:
+        """Return which model makes the vectors. Asked once; a machine's model does not change while it runs."""
+        if self._card is None:
+            answer = self._call(messages.Describe(), messages.Described, timeout_seconds=_CONTROL_TIMEOUT_SECONDS)
+            self._card = answer.card
+        return self._card
+
+    def embed_query(self, text: str, *, session: str) -> Vectors:
+        """Return the question's vector, ``(dim,) float32`` of unit length.
+
+        Raises ``QueueFull`` when too much waits and ``EmbeddingFailed`` when the model's answer is unusable.
+        """
+        dim = self.card().dim
+        answer = self._call(messages.EmbedQuery(session=session, text=text), messages.Embedded)
+        return _checked(answer, rows=1, dim=dim)[0]
+
+    def embed_passages(self, texts: Sequence[str], *, session: str) -> Vectors:
+        """Return one vector a text, ``(n_texts, dim) float32``, unit rows, in the order given.
+
+        Waits as long as the queue takes: hang up by dying, or have the session dropped. Raises ``QueueFull`` and
+        ``EmbeddingFailed`` as ``embed_query`` does.
+        """
+        dim = self.card().dim
+        if not texts:
+            return np.empty((0, dim), np.float32)
+        answer = self._call(messages.EmbedPassages(session=session, texts=tuple(texts)), messages.Embedded)
+        return _checked(answer, rows=len(texts), dim=dim)
+
+    def drop(self, session: str) -> int:
+        """Forget all that waits for this session; return how many texts that were.
+
+        When it returns, none of the session's texts is in the embedder's queue or in work.
+        """
+        request = messages.DropSession(session=session)
+        return self._call(request, messages.Dropped, timeout_seconds=_CONTROL_TIMEOUT_SECONDS).texts
+
+    def _call(self, request: msgspec.Struct, expected: type[_Reply], *, timeout_seconds: float | None = None) -> _Reply:
+        try:
+            with ipc.connect(self._socket, messages.EmbedderReply, timeout_seconds=timeout_seconds) as connection:
+                reply = connection.call(request)
+        except ipc.PeerGone:
+            raise errors.PartUnavailable from None
+        except (ipc.FrameTooLarge, msgspec.DecodeError, UnicodeEncodeError):
+            raise errors.EmbeddingFailed from None
+        if isinstance(reply, messages.Refused):
+            raise errors.from_slug(reply.slug, retry_after_seconds=reply.retry_after_seconds)
+        if not isinstance(reply, expected):
+            raise errors.EmbeddingFailed
+        return reply
+
+
+def _checked(answer: messages.Embedded, *, rows: int, dim: int) -> Vectors:
+    """Return the ``(rows, dim)`` vectors. Raises ``EmbeddingFailed`` unless they are that many finite unit rows."""
+    if (answer.rows, answer.dim) != (rows, dim) or len(answer.data) != rows * dim * 4:
+        raise errors.EmbeddingFailed
+    vectors = np.frombuffer(answer.data, dtype="<f4").reshape(rows, dim).astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not np.all(np.abs(lengths - 1.0) < _UNIT_TOLERANCE):  # NaN compares false, so it is refused here as well
+        raise errors.EmbeddingFailed
+    return vectors
