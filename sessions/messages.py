@@ -12,6 +12,9 @@ from models.content import Answer, DocumentStatus
 
 EndedBy = Literal["idle", "absolute", "died", "killed"]
 
+# What a document's name is sealed for, under the learner's key.
+FILENAME_PURPOSE = "filename"
+
 
 class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """A message whose ``repr`` is its name: it may hold content."""
@@ -24,7 +27,7 @@ class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Hello(_Message, frozen=True):
-    """Who are you?"""
+    """Ask the host who it is."""
 
 
 class OpenSession(_Message, frozen=True):
@@ -48,7 +51,7 @@ class KillSession(_Message, frozen=True):
 
 
 class ListSessions(_Message, frozen=True):
-    """Which sessions live, and how did the others end?"""
+    """Ask which sessions live, and how the others ended."""
 
 
 HostRequest = Hello | OpenSession | RenewLease | KillSession | ListSessions
@@ -57,11 +60,15 @@ HostRequest = Hello | OpenSession | RenewLease | KillSession | ListSessions
 
 
 class HostHello(_Message, frozen=True):
-    """The host's identity: ``instance`` is new at every start of the host."""
+    """The host's identity: ``instance`` is new at every start of the host.
+
+    ``sessions_without_network``: every session process lives in a network namespace of its own, with nothing in it.
+    """
 
     instance: str
     live: int
     capacity: int
+    sessions_without_network: bool = False
 
 
 class Leased(_Message, frozen=True):
@@ -173,7 +180,20 @@ class MintGrant(_Message, frozen=True):
 
 
 class Summarise(_Message, frozen=True):
-    """What is held right now?"""
+    """Ask what is held right now."""
+
+
+class SealedText(_Message, frozen=True):
+    """A text of the learner's own as the record keeps it; ``purpose`` is what it was sealed for."""
+
+    purpose: str
+    sealed: bytes
+
+
+class Unseal(_Message, frozen=True):
+    """Open texts that were sealed under the learner's key, for the learner's own export."""
+
+    texts: tuple[SealedText, ...]
 
 
 SessionRequest = (
@@ -190,6 +210,7 @@ SessionRequest = (
     | Ask
     | MintGrant
     | Summarise
+    | Unseal
 )
 
 # --- session process -> front ----------------------------------------------------------------------------------------
@@ -268,4 +289,10 @@ class Held(_Message, frozen=True):
     quarantined_files: int
 
 
-SessionReply = Done | DocumentState | Documents | Accepted | Deleted | Answered | Granted | Held | Refused
+class Unsealed(_Message, frozen=True):
+    """The texts in the order asked; ``None`` where the seal does not fit the learner's key."""
+
+    texts: tuple[str | None, ...]
+
+
+SessionReply = Done | DocumentState | Documents | Accepted | Deleted | Answered | Granted | Held | Unsealed | Refused

@@ -1,0 +1,40 @@
+"""What the host and session processes say on stderr: one JSON line an event, ids and numbers only, never content."""
+
+import sys
+import threading
+import time
+import traceback
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+_FRAMES = 6
+
+
+def log(event: str, **fields: str | float | None) -> None:
+    """Write one event. Fields are ids, fixed words and numbers."""
+    line = {"event": event, "time": round(time.time(), 3), **fields}
+    sys.stderr.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stderr.flush()
+
+
+def log_failure(event: str, error: BaseException, **fields: str | float | None) -> None:
+    """Write that something unforeseen was raised: its type and the lines it came through, never its message."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    log(event, error=type(error).__name__, where=where, **fields)
+
+
+def silence_tracebacks() -> None:
+    """Let no uncaught exception of this process print its message: it may quote a document."""
+
+    def main_hook(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> Any:
+        log_failure("uncaught", error)
+
+    def thread_hook(args: threading.ExceptHookArgs) -> Any:
+        if args.exc_value is not None:
+            log_failure("uncaught", args.exc_value)
+
+    sys.excepthook = main_hook
+    threading.excepthook = thread_hook

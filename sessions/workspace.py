@@ -1,0 +1,263 @@
+"""Everything one session holds and can be asked: documents, vectors, texts, grants, the learner's key.
+
+Lives in one process and dies with it. Owns the pipeline thread, which takes documents in the order of upload; a
+document is found only once all of it is in. Refuses all but ``unlock`` before the learner's key is there.
+"""
+
+import hmac
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ingestion.jail import JailClient
+from ingestion.pipeline import Incoming, Pipeline, Stage
+from ingestion.quarantine import Quarantine, SealedFile
+from models.content import Extraction
+from models.errors import InvalidRequest, MayflyError, NotAllowed
+from models.ids import new_id
+from models.sealing import KEY_BYTES, SealBroken, seal, unseal
+from sessions import events
+from sessions import messages as m
+from sessions.documents import Document, Quota, Shelf, Stopwatch
+from sessions.grants import Grants
+from sessions.limits import SessionLimits
+from sessions.messages import FILENAME_PURPOSE
+from sessions.uploads import FileMark, Idempotency, Upload
+from vectorstore.client import EmbedderClient
+from vectorstore.collection import Collection
+from vectorstore.retrieve import Question, Retrieval
+
+_MAX_WATCH_SECONDS = 60.0
+_LET_GO_SECONDS = 30.0
+_MAX_TOP_K = 50
+_EXTRACTION_SHARE = 0.3
+
+
+class WorkspaceConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the host tells a session process."""
+
+    session_id: str
+    quarantine_dir: str
+    jailer_socket: str
+    embedder_socket: str
+    limits: SessionLimits
+
+
+class Workspace:
+    """One session's content. Safe to use from several threads."""
+
+    def __init__(self, config: WorkspaceConfig) -> None:
+        self.shelf = Shelf()
+        self.idempotency = Idempotency()
+        self._config = config
+        self._limits = config.limits
+        self._quota = Quota(config.limits)
+        self._grants = Grants()
+        self._embedder = EmbedderClient(Path(config.embedder_socket))
+        self._jail = JailClient(Path(config.jailer_socket))
+        self._quarantine = Quarantine(Path(config.quarantine_dir), config.session_id)
+        self._unlocking = threading.Lock()
+        self._key: bytes | None = None
+        self._languages: tuple[str, ...] = ()
+
+    # --- the key -----------------------------------------------------------------------------------------------------
+
+    def unlock(self, learner_key: bytes, languages: tuple[str, ...]) -> None:
+        """Take the learner's key (32 bytes) and start. The same key again does nothing.
+
+        Raises ``NotAllowed`` for another key, ``InvalidRequest`` for no key, ``PartUnavailable`` without an embedder.
+        """
+        with self._unlocking:
+            if self._key is not None:
+                if not hmac.compare_digest(self._key, learner_key):
+                    raise NotAllowed
+                return
+            if len(learner_key) != KEY_BYTES:
+                raise InvalidRequest
+            self._start()
+            self._languages = languages
+            self._key = bytes(learner_key)
+        threading.Thread(target=self._work, name="pipeline", daemon=True).start()
+
+    def require_unlocked(self) -> None:
+        """Return when ``unlock`` succeeded. Raises ``NotAllowed`` otherwise."""
+        if self._key is None:
+            raise NotAllowed
+
+    def _start(self) -> None:
+        self._collection = Collection(self._embedder.card(), max_chunks=self._limits.chunks)
+        self._pipeline = Pipeline(self._jail, self._embedder, self._collection)
+        self._retrieval = Retrieval(
+            self._collection, self._embedder, session=self._config.session_id, filename_of=self.shelf.filename
+        )
+
+    # --- uploads -----------------------------------------------------------------------------------------------------
+
+    def begin_upload(self, idempotency_key: str | None) -> Upload:
+        """Start an upload; its caller commits or aborts it, and then releases the key.
+
+        Raises ``IdempotencyConflict`` while the key's first use is under way.
+        """
+        replay = self.idempotency.begin(idempotency_key)
+        return Upload(self._quarantine, self._quota, self._limits, keep=not replay)
+
+    def commit(self, upload: Upload, idempotency_key: str | None) -> m.Accepted:
+        """Queue the upload's files, all or none; a replay answers with the documents that were made the first time.
+
+        Raises ``IdempotencyConflict`` when the key was used for other files, ``InvalidRequest`` for no or half a file.
+        """
+        marks = upload.marks()
+        if not upload.keep:
+            made = set(self.idempotency.replay(idempotency_key or "", marks))
+            states = tuple(state for state in self.shelf.states() if state.document_id in made)
+            return m.Accepted(documents=states, replayed=True)
+        documents = [self._document(mark, sealed) for mark, sealed in upload.hand_over()]
+        accepted = tuple(document.state for document in documents)
+        self.shelf.place(documents)
+        self.idempotency.finish(idempotency_key, marks, tuple(state.document_id for state in accepted))
+        return m.Accepted(documents=accepted)
+
+    def _document(self, mark: FileMark, sealed: SealedFile) -> Document:
+        state = m.DocumentState(
+            document_id=new_id(),
+            filename=mark.filename,
+            sealed_filename=seal(self._key or b"", mark.filename.encode(), purpose=FILENAME_PURPOSE),
+            media_type=None,
+            bytes=mark.size,
+            pages=0,
+            chunks=0,
+            language=None,
+            status="queued",
+            progress=0.0,
+            version=1,
+        )
+        return Document(state, sealed, mark.untrusted_media_type)
+
+    # --- documents ---------------------------------------------------------------------------------------------------
+
+    def watch(self, request: m.WatchDocument) -> m.DocumentState:
+        """Return the document once it has changed, at the latest after a minute. Raises ``NoSuchThing``."""
+        timeout_seconds = min(max(0.0, request.timeout_seconds), _MAX_WATCH_SECONDS)
+        return self.shelf.watch(request.document_id, request.after_version, timeout_seconds)
+
+    def delete(self, document_id: str) -> m.Deleted:
+        """Cancel what runs and remove everything of one document. Raises ``NoSuchThing``."""
+        document = self.shelf.withdraw(document_id)
+        document.job.cancel()
+        removed = self._collection.remove(document_id)
+        self.shelf.wait_until_let_go(document, _LET_GO_SECONDS)
+        document.sealed.destroy()
+        self._quota.give_back(files=1, size=document.state.bytes)
+        return m.Deleted(
+            document_id=document_id, pages=removed.pages, chunks=removed.chunks, bytes=document.state.bytes
+        )
+
+    def summarise(self) -> m.Held:
+        """Return how much is held right now."""
+        states = self.shelf.states()
+        folder = self._quarantine.folder
+        return m.Held(
+            documents=len(states),
+            pages=sum(state.pages for state in states),
+            chunks=self._collection.count(),
+            bytes=sum(state.bytes for state in states),
+            quarantined_files=len(list(folder.iterdir())) if folder.is_dir() else 0,
+        )
+
+    def unseal(self, request: m.Unseal) -> m.Unsealed:
+        """Open texts of the record that were sealed under this learner's key."""
+        return m.Unsealed(texts=tuple(self._unseal(text) for text in request.texts))
+
+    def _unseal(self, text: m.SealedText) -> str | None:
+        try:
+            return unseal(self._key or b"", text.sealed, purpose=text.purpose).decode()
+        except SealBroken:
+            return None
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+
+    def mint_grant(self, request: m.MintGrant) -> m.Granted:
+        """Make a grant. Raises ``InvalidRequest`` for a life beyond the limit."""
+        if not 0 < request.ttl_seconds <= self._limits.max_grant_seconds:
+            raise InvalidRequest
+        return m.Granted(secret=self._grants.mint(request.ttl_seconds), ttl_seconds=request.ttl_seconds)
+
+    def ask(self, request: m.Ask) -> m.Answered:
+        """Answer a question. Raises ``SessionExpired`` for a bad grant and what ``Retrieval.answer`` raises."""
+        if request.grant is not None:
+            self._grants.check(request.grant)
+        if not 1 <= request.top_k <= _MAX_TOP_K or (request.max_tokens is not None and request.max_tokens < 1):
+            raise InvalidRequest
+        question = Question(
+            text=request.text,
+            top_k=request.top_k,
+            max_tokens=request.max_tokens,
+            document_ids=request.document_ids,
+            language=request.language,
+        )
+        return m.Answered(answer=self._retrieval.answer(question))
+
+    # --- the pipeline thread -----------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            document = self.shelf.take_queued()
+            self._ingest(document)
+            document.sealed.destroy()
+            if self.shelf.let_go(document):
+                self._collection.remove(document.document_id)
+
+    def _ingest(self, document: Document) -> None:
+        watch = Stopwatch()
+        watch.enter("extracting")
+
+        def report(stage: Stage, fraction: float) -> None:
+            self.shelf.update(document, status=stage, progress=overall(stage, fraction), timings=watch.enter(stage))
+
+        try:
+            extraction = self._pipeline.ingest(
+                self._incoming(document), document.sealed, job=document.job, report=report
+            )
+        except Exception as error:  # noqa: BLE001  # one document may fail, the session may not
+            self._note_failure(document, error, watch)
+        else:
+            facts = facts_of(extraction)
+            self.shelf.update(document, status="ready", progress=1.0, timings=watch.enter(None), **facts)
+
+    def _incoming(self, document: Document) -> Incoming:
+        return Incoming(
+            document_id=document.document_id,
+            session=self._config.session_id,
+            untrusted_filename=document.state.filename,
+            untrusted_media_type=document.untrusted_media_type,
+            languages=self._languages,
+        )
+
+    def _note_failure(self, document: Document, error: Exception, watch: Stopwatch) -> None:
+        if document.withdrawn:
+            return
+        if not isinstance(error, MayflyError):
+            events.log_failure("ingest_failed", error, document_id=document.document_id)
+            error = MayflyError()
+        self.shelf.update(document, status="failed", error=error.slug, timings=watch.enter(None))
+
+
+def overall(stage: Stage, fraction: float) -> float:
+    """Return the progress of the whole document: extraction is its first three tenths, embedding the rest."""
+    start, share = (0.0, _EXTRACTION_SHARE) if stage == "extracting" else (_EXTRACTION_SHARE, 1 - _EXTRACTION_SHARE)
+    return round(start + share * fraction, 3)
+
+
+def facts_of(extraction: Extraction) -> dict[str, Any]:
+    """Return what the record and the learner may know of a document's text: counts, language, how well it was read."""
+    confidences = [page.ocr_confidence for page in extraction.pages if page.ocr_confidence is not None]
+    return {
+        "media_type": extraction.media_type,
+        "pages": len(extraction.pages),
+        "chunks": len(extraction.chunks),
+        "language": extraction.language,
+        "ocr_pages": len(confidences),
+        "ocr_confidence": round(sum(confidences) / len(confidences), 1) if confidences else None,
+    }

@@ -1,0 +1,284 @@
+import os
+import re
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from models.errors import HostFull, InvalidRequest, NotAllowed, PartUnavailable, SessionExpired
+from processes import ipc
+from sessions import messages as m
+from sessions.isolation import leave_network
+from tests.support.hosting import Hosting, Session, wait_until
+
+
+def ended(host: Hosting, session: Session) -> str | None:
+    return host.client.list().ended.get(session.session_id)
+
+
+def test_a_session_is_ready_within_a_second(shared_host: Hosting):
+    started = time.perf_counter()
+    session = shared_host.open()
+    held = session.client.summarise()
+    seconds = time.perf_counter() - started
+
+    assert seconds < 1
+    assert (held.documents, held.chunks, held.bytes, held.quarantined_files) == (0, 0, 0, 0)
+    assert session.session_id in shared_host.client.list().live
+
+
+@pytest.mark.parametrize(("idle", "absolute", "by"), [(1, 600, "idle"), (600, 1, "absolute")])
+def test_an_expired_session_is_killed_and_how_it_ended_is_remembered(
+    shared_host: Hosting, idle: int, absolute: int, by: str
+):
+    session = shared_host.open(idle_seconds=idle, absolute_seconds=absolute)
+    assert psutil.pid_exists(session.pid)
+
+    wait_until(lambda: ended(shared_host, session) == by, seconds=5)
+
+    assert session.is_gone()
+    assert session.session_id not in shared_host.client.list().live
+    with pytest.raises(SessionExpired):
+        session.client.summarise()
+    assert shared_host.client.kill(session.session_id).existed is False
+    assert ended(shared_host, session) is None
+
+
+def test_renewing_keeps_a_session_alive_beyond_its_idle_time_and_not_beyond_its_absolute_end(shared_host: Hosting):
+    opened = time.monotonic()
+    session = shared_host.open(idle_seconds=1, absolute_seconds=3)
+
+    def renewed_until_gone() -> bool:
+        try:
+            shared_host.client.renew(session.session_id)
+        except SessionExpired:
+            return True
+        return False
+
+    wait_until(renewed_until_gone, seconds=10)
+
+    assert 2.9 < time.monotonic() - opened < 4.5
+    assert ended(shared_host, session) == "absolute"
+
+
+def test_a_session_that_dies_is_reported_and_disturbs_no_other(shared_host: Hosting):
+    victim, other = shared_host.open(), shared_host.open()
+    victim.upload(("a.txt", b"mayfly"))
+
+    os.kill(victim.pid, signal.SIGKILL)
+
+    wait_until(lambda: ended(shared_host, victim) == "died", seconds=5)
+    assert victim.is_gone()
+    assert other.client.summarise().documents == 0
+    with pytest.raises(SessionExpired):
+        shared_host.client.renew(victim.session_id)
+    with pytest.raises(InvalidRequest):
+        shared_host.client.open(victim.session_id, idle_seconds=10, absolute_seconds=10)
+
+
+def test_killing_a_session_leaves_nothing_of_it_and_may_be_repeated(shared_host: Hosting):
+    session = shared_host.open()
+    session.upload(*[(f"{number}.txt", b"mayfly " * 5000) for number in range(5)])
+
+    first = shared_host.client.kill(session.session_id)
+    second = shared_host.client.kill(session.session_id)
+
+    assert (first.existed, second.existed) == (True, False)
+    assert session.is_gone()
+
+
+def test_sessions_die_with_their_host(own_host: Hosting):
+    sessions = [own_host.open(), own_host.open()]
+    assert all(psutil.pid_exists(session.pid) for session in sessions)
+
+    own_host.process.kill()
+    own_host.process.wait()
+
+    wait_until(lambda: not any(psutil.pid_exists(session.pid) for session in sessions), seconds=5)
+    with pytest.raises(PartUnavailable):
+        own_host.client.hello()
+    with pytest.raises(SessionExpired):
+        sessions[0].client.summarise()
+
+
+def test_a_host_that_is_asked_to_stop_kills_its_sessions_first(own_host: Hosting):
+    session = own_host.open()
+
+    own_host.process.terminate()
+
+    assert own_host.process.wait(10) == 0
+    assert session.is_gone()
+
+
+def test_a_new_host_removes_what_the_old_one_left_and_has_another_identity(own_host: Hosting):
+    before = own_host.client.hello().instance
+    own_host.open().upload(("a.txt", b"mayfly " * 5000))
+    leftover = own_host.quarantine_dir / "someone" / "leftover"
+    leftover.parent.mkdir()
+    leftover.write_bytes(b"sealed")
+    own_host.process.kill()
+    own_host.process.wait()
+    assert list(own_host.sessions_dir.iterdir())
+
+    own_host.start()
+
+    assert own_host.client.hello().instance != before
+    assert list(own_host.sessions_dir.iterdir()) == list(own_host.quarantine_dir.iterdir()) == []
+    assert own_host.client.list() == m.LiveSessions(live=(), ended={})
+
+
+def test_a_full_host_refuses_and_has_room_again_after_a_kill(own_host: Hosting):
+    first, _ = own_host.open(), own_host.open()
+
+    with pytest.raises(HostFull) as refusal:
+        own_host.open()
+    assert refusal.value.retry_after_seconds
+    own_host.client.kill(first.session_id)
+
+    own_host.open()
+    assert own_host.client.hello().live == own_host.client.hello().capacity == 2
+
+
+@pytest.mark.parametrize("session_id", ["", "../escape", "a/b", "a.b", "x" * 65, "a\x00b", "é"])
+def test_an_id_that_could_not_be_a_file_name_is_refused(shared_host: Hosting, session_id: str):
+    with pytest.raises(InvalidRequest):
+        shared_host.client.open(session_id, idle_seconds=10, absolute_seconds=10)
+
+    assert shared_host.client.kill(session_id).existed is False
+    assert session_id not in shared_host.client.list().live
+
+
+def test_an_id_is_good_for_one_session(shared_host: Hosting):
+    session = shared_host.open()
+
+    with pytest.raises(InvalidRequest):
+        shared_host.client.open(session.session_id, idle_seconds=10, absolute_seconds=10)
+
+    session.client.summarise()
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b"\x00\x00\x00\x01\xc1", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"\x00\x00\x00\x02\x91\x00"]
+)
+def test_a_bad_frame_costs_its_sender_the_connection_and_nobody_else(shared_host: Hosting, nonsense: bytes):
+    session = shared_host.open()
+    for path in (Path(shared_host.config.socket), session.socket):
+        with socket.socket(socket.AF_UNIX) as sender:
+            sender.settimeout(5)
+            sender.connect(str(path))
+            sender.sendall(nonsense)
+            assert sender.recv(1) == b""
+
+    assert shared_host.client.hello().live >= 1
+    assert session.client.summarise().documents == 0
+
+
+def test_a_request_may_arrive_in_pieces_and_several_in_one(shared_host: Hosting):
+    with ipc.connect(Path(shared_host.config.socket), m.HostReply, timeout_seconds=5) as connection:
+        body = msgspec.msgpack.encode(m.Hello())
+        frame = len(body).to_bytes(4, "big") + body
+        for byte in frame:
+            connection.sock.sendall(bytes([byte]))
+        assert isinstance(connection.receive(), m.HostHello)
+
+        connection.sock.sendall(frame * 3)
+        assert all(isinstance(connection.receive(), m.HostHello) for _ in range(3))
+
+
+def test_only_unlock_is_answered_before_the_key_is_there(shared_host: Hosting):
+    session = shared_host.open_locked()
+    for refused in (session.client.summarise, session.client.documents, lambda: session.client.mint_grant(10)):
+        with pytest.raises(NotAllowed):
+            refused()
+    with pytest.raises(InvalidRequest):
+        session.client.unlock(b"short", ())
+
+    session.client.unlock(b"k" * 32, ("en",))
+    session.client.unlock(b"k" * 32, ("en",))
+
+    session.client.summarise()
+    with pytest.raises(NotAllowed):
+        session.client.unlock(b"x" * 32, ("en",))
+
+
+def test_many_fronts_at_once_get_their_own_sessions(shared_host: Hosting):
+    opened: list[str] = []
+
+    def open_and_kill() -> None:
+        session_id = secrets.token_hex(16)
+        shared_host.client.open(session_id, idle_seconds=60, absolute_seconds=60)
+        if shared_host.client.kill(session_id).existed:
+            opened.append(session_id)
+
+    threads = [threading.Thread(target=open_and_kill) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(set(opened)) == 20
+
+
+def test_the_host_has_one_thread_and_leaks_no_descriptor(own_host: Hosting):
+    host = psutil.Process(own_host.process.pid)
+    own_host.client.kill(own_host.open().session_id)
+    before = host.num_fds()
+
+    for _ in range(5):
+        own_host.client.kill(own_host.open().session_id)
+
+    assert host.num_threads() == 1
+    wait_until(lambda: host.num_fds() <= before)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may look into an undumpable process")
+def test_a_session_process_inherits_nothing_and_has_no_network(shared_host: Hosting):
+    session = shared_host.open_locked()
+    other = shared_host.open_locked()
+    process = Path("/proc") / str(other.pid)
+    sockets = [entry.readlink() for entry in (process / "fd").iterdir() if int(entry.name) > 2]
+
+    status = (process / "status").read_text()
+
+    assert session.pid != other.pid
+    assert len([link for link in sockets if str(link).startswith("socket:")]) == 1, "its own listener"
+    assert shared_host.client.hello().sessions_without_network
+    assert (process / "ns" / "net").readlink() != Path("/proc/self/ns/net").readlink()
+    assert re.search(r"^Uid:\s+0\s", status, re.MULTILINE)
+
+
+def test_a_process_that_left_the_network_reaches_no_tcp_port_and_still_reaches_unix_sockets(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as server, ipc.listen(tmp_path / "unix") as unix:
+
+        def reach() -> int:
+            found = 0
+            for bit, kind, address in (
+                (1, socket.AF_INET, server.getsockname()),
+                (2, socket.AF_UNIX, unix.getsockname()),
+            ):
+                with socket.socket(kind) as client:
+                    client.settimeout(2)
+                    found |= bit if client.connect_ex(address) == 0 else 0
+            return found
+
+        assert reach() == 3, "both are there to be reached"
+        assert in_child(lambda: (leave_network(), reach())[1]) == 2
+
+
+def in_child(call: Callable[[], int]) -> int:
+    """Return the exit status of a child that exits with what the call returns."""
+    child = os.fork()
+    if child == 0:
+        code = 99
+        try:
+            code = call()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,0 +1,117 @@
+"""A record and a host together, as a front has them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, select
+
+from ingestion.jail import JailClient
+from models.database import Database
+from models.documents import service as documents
+from models.documents.service import DocumentInfo
+from models.ids import hash_token, new_token
+from models.receipts.signing import Receipt, Signer
+from models.receipts.tables import ReceiptRow
+from models.sessions import service as sessions
+from models.sessions.service import Opening, SessionInfo
+from sessions.facts import facts_of
+from sessions.purge import PurgeParts, PurgeTurns, purge
+from tests.support.hosting import File, Hosting, Session
+from tests.support.record import NODE
+from vectorstore.client import EmbedderClient
+
+SIGNER = Signer(Ed25519PrivateKey.generate())
+TEXT: File = ("notes.txt", b"The mayfly lives for a single day and leaves nothing behind but its eggs.")
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the processes of the test listen."""
+
+    host: Path
+    jailer: Path
+    embedder: Path
+    sessions: Path
+    quarantine: Path
+
+
+class World:
+    """What a front can reach, and one learner."""
+
+    def __init__(self, database: Database, host: Hosting, user_id: str) -> None:
+        self.database, self.host, self.user_id = database, host, user_id
+        self.parts = PurgeParts(
+            database=database,
+            host=host.client,
+            jail=JailClient(host.parts.jailer_socket),
+            embedder=EmbedderClient(host.parts.embedder_socket),
+            signer=SIGNER,
+            sockets=Folders(
+                host=Path(host.config.socket),
+                jailer=host.parts.jailer_socket,
+                embedder=host.parts.embedder_socket,
+                sessions=host.sessions_dir,
+                quarantine=host.quarantine_dir,
+            ),
+            node_id=NODE,
+        )
+
+    def another_front(self) -> PurgeParts:
+        """The same machine as another process sees it, or this one after a restart: it shares no memory."""
+        return replace(self.parts, turns=PurgeTurns())
+
+    def open(self, *, idle_seconds: int = 600, node_id: str = NODE) -> Session:
+        """Sign in: a live, unlocked session with its row."""
+        session = self.host.open(idle_seconds=idle_seconds)
+        self.write_row(session.session_id, node_id=node_id)
+        return session
+
+    def write_row(self, session_id: str, *, node_id: str = NODE) -> None:
+        """Write an open session into the record."""
+        wish = Opening(
+            session_id=session_id,
+            user_id=self.user_id,
+            node_id=node_id,
+            host_instance=self.host.client.hello().instance,
+            token_hash=hash_token(new_token()),
+            idle_seconds=600,
+            absolute_seconds=3600,
+        )
+        with self.database.transaction() as db:
+            sessions.open_session(db, wish, max_open=100)
+
+    def open_with_document(self) -> Session:
+        """Sign in and have one document ready."""
+        session = self.open()
+        self.upload(session)
+        session.finished(session.client.documents()[0].document_id)
+        return session
+
+    def upload(self, session: Session) -> None:
+        """Upload a document and write it into the record as it is then, not yet finished."""
+        accepted = session.upload(TEXT)
+        facts = [facts_of(state) for state in accepted.documents]
+        with self.database.transaction() as db:
+            documents.insert(db, facts, user_id=self.user_id, session_id=session.session_id)
+
+    def sign_out(self, session: Session) -> Receipt:
+        """Purge as a front does."""
+        return purge(session.session_id, "sign_out", self.parts)
+
+    def row(self, session_id: str) -> SessionInfo:
+        """Return the session's row."""
+        with self.database.transaction() as db:
+            info = sessions.get(db, session_id)
+        assert info is not None
+        return info
+
+    def documents(self, session_id: str) -> list[DocumentInfo]:
+        """Return the rows of the session's documents."""
+        with self.database.transaction() as db:
+            return documents.of_session(db, session_id)
+
+    def receipts(self) -> int:
+        """Count the receipts."""
+        with self.database.transaction() as db:
+            return db.scalar(select(func.count()).select_from(ReceiptRow)) or 0
