@@ -1,7 +1,7 @@
 """What every Mayfly process does to itself before it touches content.
 
-Owns the calls that keep memory out of core files, other users' hands and orphaned processes. Refuses nothing: what holds
-is reported by ``state()`` and published in ``GET /v1/assurance``.
+Owns the calls that keep memory out of core files, other users' hands and orphaned processes. Refuses nothing: what
+holds is reported by ``state()`` and published in ``GET /v1/assurance``.
 """
 
 import ctypes
@@ -15,6 +15,9 @@ import msgspec
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_GET_DUMPABLE = 3
+
+# Tells a started process who started it, so that it notices a parent that died before the death signal was armed.
+PARENT_VARIABLE = "MAYFLY_PARENT_PID"
 
 # Overwrites every freed block and keeps none aside. Both are needed: see docs/adr/0002-processes-start-clean.md.
 SCRUBBING_ENVIRONMENT = {
@@ -48,14 +51,14 @@ def harden(*, die_with_parent: bool = True) -> None:
 
     Raises ``SystemExit`` when the parent was already gone: an orphan must not live on with content.
     """
-    parent = os.getppid()
+    parent = int(os.environ.pop(PARENT_VARIABLE, os.getppid()))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     if die_with_parent:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent or parent == 1 and os.environ.get("MAYFLY_SUPERVISED"):
+        if os.getppid() != parent:
             raise SystemExit("the parent process is gone")
 
 
@@ -79,4 +82,5 @@ def child_environment(temporary: Path, *, scrubbing: bool) -> dict[str, str]:
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CHROMA_", "OTEL_"))}
     inherited |= OFFLINE_ENVIRONMENT | dict.fromkeys(("TMPDIR", "TEMP", "TMP", "SQLITE_TMPDIR"), str(temporary))
+    inherited[PARENT_VARIABLE] = str(os.getpid())
     return inherited | (SCRUBBING_ENVIRONMENT if scrubbing else {})

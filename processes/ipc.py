@@ -1,8 +1,8 @@
 """Typed messages between Mayfly's processes over Unix sockets.
 
-A frame is four bytes of length, big-endian, then one msgpack document. Messages are tagged ``msgspec.Struct`` types, so a
-peer can send nothing that is not declared; nothing is ever unpickled. Every socket lies in the private runtime directory
-and every accepted peer must run as our own user.
+A frame is four bytes of length, big-endian, then one msgpack document. Messages are tagged ``msgspec.Struct`` types, so
+a peer can send nothing that is not declared; nothing is ever unpickled. Every socket lies in the private runtime
+directory and every accepted peer must run as our own user.
 """
 
 import contextlib

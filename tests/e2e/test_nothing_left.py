@@ -1,0 +1,85 @@
+"""What a learner uploaded and asked is nowhere once he is gone, and never in a file in the clear (P1 to P3)."""
+
+import socket
+
+import pytest
+
+from api.client import Client, LearnerSession, Problem
+from tests.support import inspection, library, residue
+from tests.support.service import Service
+from tests.support.wire import slow_upload
+
+
+def sentence(marker: str) -> str:
+    return f"The {marker} is a bird that nests only in the bell tower of the old observatory."
+
+
+def upload_everywhere(session: LearnerSession, marker: str) -> None:
+    """Put the marker where a learner can: text, page pixels, file name, question."""
+    uploads = [
+        library.pdf((*library.ENGLISH[:3], sentence(marker)), name=f"{marker}.pdf"),
+        library.text((sentence(marker), *library.FRENCH), name="note.md"),
+        library.photo(sentence(marker)),
+    ]
+    documents = session.upload(*((upload.name, upload.data, upload.media_type) for upload in uploads))
+    assert [session.wait(document.document_id).status for document in documents] == ["ready"] * 3
+    assert any(marker in passage.text for passage in session.ask(f"Where does the {marker} nest?").passages)
+
+
+def test_after_sign_out_nothing_of_the_session_is_found_anywhere(service: Service, learner: LearnerSession) -> None:
+    marker = residue.new_marker()
+    upload_everywhere(learner, marker)
+    before = residue.in_memory(inspection.processes(service), marker)
+
+    receipt = learner.sign_out()
+
+    assert before, "the marker was never in memory, so its absence below would prove nothing"
+    assert receipt["statement"]["documents_purged"] == 3
+    assert residue.in_memory(inspection.processes(service), marker) == {}
+    assert residue.in_open_files(inspection.processes(service), marker) == []
+    assert residue.in_files(inspection.folders(service), marker) == []
+    assert residue.in_bytes(inspection.metrics(service).encode(), marker) == 0
+
+
+def test_while_the_session_lives_its_files_are_ciphertext_only(service: Service, learner: LearnerSession) -> None:
+    marker = residue.new_marker()
+
+    upload_everywhere(learner, marker)
+
+    assert residue.in_files(inspection.folders(service), marker) == []
+    assert residue.in_open_files(inspection.processes(service), marker) == []
+
+
+def test_a_slow_upload_never_reaches_a_file_in_the_clear(service: Service, learner: LearnerSession) -> None:
+    marker = residue.new_marker()
+    filler = (sentence(marker) + "\n").encode() * 20_000
+    with slow_upload(service.url, learner.signed_in.token, filler) as connection:
+        inspection.wait_until(service, lambda: inspection.quarantined(service) > 0)
+        found_in_memory = residue.in_memory(inspection.processes(service), marker)
+        in_files = residue.in_files(inspection.folders(service), marker)
+        in_open_files = residue.in_open_files(inspection.processes(service), marker)
+        connection.shutdown(socket.SHUT_RDWR)
+    learner.sign_out()
+
+    assert found_in_memory, "the marker never arrived, so its absence from files would prove nothing"
+    assert in_files == []
+    assert in_open_files == []
+    assert inspection.quarantined(service) == 0
+    assert residue.in_memory(inspection.processes(service), marker) == {}
+
+
+def test_errors_and_logs_repeat_nothing_of_the_request(
+    service: Service, client: Client, learner: LearnerSession
+) -> None:
+    marker = residue.new_marker()
+    replies = [
+        inspection.provoke(service, method, path, marker, learner.signed_in.token)
+        for method, path in inspection.every_route()
+    ]
+
+    assert any(reply.status_code == 422 for reply in replies)
+    assert [reply.url for reply in replies if residue.in_bytes(reply.content, marker)] == []
+    assert residue.in_bytes(service.log.encode(), marker) == 0
+    with pytest.raises(Problem, match="invalid_credentials"):
+        client.sign_in(f"{marker}@example.org", marker)
+    assert residue.in_bytes(service.log.encode(), marker) == 0
