@@ -26,6 +26,7 @@ from sessions import messages as m
 from sessions.isolation import can_leave_network
 from sessions.leases import Leases
 from sessions.limits import SessionLimits
+from vectorstore.language import identify
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")  # it becomes a file name
 _MAX_REQUEST_BYTES = 64 * 1024
@@ -290,6 +291,7 @@ def load_template() -> None:
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
         os.environ[name] = "false" if name.startswith("TOKENIZERS") else "1"  # a fork must find one thread
     importlib.import_module("sessions.process")
+    identify("Which language is this?", min_probability=0)  # The identifier is loaded once, for all sessions.
 
     gc.collect()
     gc.freeze()

@@ -44,6 +44,7 @@ class Hit(msgspec.Struct, frozen=True):
     tokens: int
     heading: tuple[str, ...] = ()
     ocr_confidence: float | None = None
+    language: str | None = None
 
     def __repr__(self) -> str:
         return "<Hit>"
@@ -238,6 +239,7 @@ class Collection:
             tokens=estimate_tokens(text),
             heading=chunk.heading,
             ocr_confidence=page.ocr_confidence,
+            language=document.extraction.language,
         )
 
 

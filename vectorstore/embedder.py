@@ -22,7 +22,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     """Which model made a vector. Published in ``GET /v1/assurance``.
 
     ``sha256`` is the hash of the weights' source file; ``max_tokens`` is the window, special tokens and prefix
-    included.
+    included. ``relevance`` holds where question and passage share a language, ``relevance_across`` where not.
     """
 
     name: str
@@ -33,6 +33,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     query_prefix: str
     passage_prefix: str
     relevance: RelevanceBands
+    relevance_across: RelevanceBands
 
 
 class Embedder(Protocol):

@@ -106,7 +106,8 @@ def _prepare_packaged(model: str, model_dir: Path, backend: Backend) -> Prepared
             if source.sha256 != packaged.SHA256:
                 raise UnreadableModel("the weights file is not the one that was measured: its hash differs")
             _appear(folder, lambda fresh: _convert(source, fresh, backend))
-        return PreparedModel(folder, _read_papers(folder).card)
+        # The papers say what was converted; what its cosines mean is for the code of today to say.
+        return PreparedModel(folder, packaged.card(backend, _read_papers(folder).card.dim))
 
 
 def _convert(source: Container, folder: Path, backend: Backend) -> None:
@@ -208,6 +209,7 @@ def _card_of(folder: Path) -> ModelCard:
         query_prefix=prompts.get("query") or "",
         passage_prefix=prompts.get("document") or prompts.get("passage") or "",
         relevance=_UNMEASURED,
+        relevance_across=_UNMEASURED,
     )
 
 

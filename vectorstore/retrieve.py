@@ -14,8 +14,9 @@ from models.content import Answer, Passage, Relevance
 from models.errors import NoSuchThing, NothingIndexed
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection, Hit
-from vectorstore.embedder import RelevanceBands
+from vectorstore.embedder import ModelCard, RelevanceBands
 from vectorstore.flags import flags_of
+from vectorstore.language import identify
 from vectorstore.pack import estimate_tokens, pack, prefix_within
 
 _DOCUMENT_SHARE = 0.6  # of the places, when other documents have relevant passages too
@@ -23,6 +24,8 @@ _DUPLICATE_LIKENESS = 0.8  # Jaccard index of the character trigrams
 _CANDIDATES_PER_PLACE = 6
 _MIN_CANDIDATES = 48
 _TRIGRAM = 3
+# Questions of XQuAD in en, es, zh and ar: above this, 99 % of the answers given are right and 1 % get none.
+_MIN_LANGUAGE_PROBABILITY = 0.3
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -60,9 +63,10 @@ class Retrieval:
         vector = self._embedder.embed_query(question.text, session=self._session)
         candidates = max(_MIN_CANDIDATES, _CANDIDATES_PER_PLACE * question.top_k)
         hits = self._collection.search(vector, candidates, question.document_ids, question.language)
-        relevant = [hit for hit in hits if hit.cosine >= self._collection.card.relevance.low]
+        bands = Bands(self._collection.card, question.text)
+        relevant = [hit for hit in hits if hit.cosine >= bands.of(hit).low]
         chosen = share(without_duplicates(relevant), question.top_k)
-        passages = self._passages(fit(chosen, question.max_tokens))
+        passages = self._passages(fit(chosen, question.max_tokens), bands)
         took_ms = round((time.perf_counter() - started) * 1000, 3)
         return Answer(passages=passages, nothing_relevant=not passages, took_ms=took_ms)
 
@@ -75,15 +79,31 @@ class Retrieval:
         if not self._collection.has_ready(question.document_ids):
             raise NothingIndexed
 
-    def _passages(self, hits: Iterable[Hit]) -> tuple[Passage, ...]:
+    def _passages(self, hits: Iterable[Hit], bands: "Bands") -> tuple[Passage, ...]:
         passages: list[Passage] = []
         for hit in hits:
             try:
                 filename = self._filename_of(hit.document_id)
             except KeyError:  # deleted while we searched
                 continue
-            passages.append(_passage(hit, filename, len(passages) + 1, self._collection.card.relevance))
+            passages.append(_passage(hit, filename, len(passages) + 1, bands.of(hit)))
         return tuple(passages)
+
+
+class Bands:
+    """Which cosines are relevant for one question: it depends on whether question and passage share a language.
+
+    A question whose language cannot be told (a formula, a name) is held to the stricter bands of one language.
+    """
+
+    def __init__(self, card: ModelCard, question: str) -> None:
+        self._card = card
+        self._language = identify(question, min_probability=_MIN_LANGUAGE_PROBABILITY)
+
+    def of(self, hit: Hit) -> RelevanceBands:
+        """Return the bands for one chunk."""
+        one_language = self._language is None or self._language == hit.language
+        return self._card.relevance if one_language else self._card.relevance_across
 
 
 def relevance_of(cosine: float, bands: RelevanceBands) -> Relevance:

@@ -15,6 +15,7 @@ CARD = ModelCard(
     query_prefix="",
     passage_prefix="",
     relevance=RelevanceBands(low=0.2, medium=0.5, high=0.8),
+    relevance_across=RelevanceBands(low=0.2, medium=0.5, high=0.8),
 )
 
 
