@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from api.client import Client, LearnerSession, Problem
+from tests.conftest import new_learner
 from tests.support import inspection, library, residue
 from tests.support.service import Service
 from tests.support.wire import slow_upload
@@ -68,13 +69,13 @@ def test_a_slow_upload_never_reaches_a_file_in_the_clear(service: Service, learn
     assert residue.in_memory(inspection.processes(service), marker) == {}
 
 
-def test_errors_and_logs_repeat_nothing_of_the_request(
-    service: Service, client: Client, learner: LearnerSession
-) -> None:
+def test_errors_and_logs_repeat_nothing_of_the_request(service: Service, client: Client) -> None:
     marker = residue.new_marker()
+    learner = new_learner(client)  # One of the routes erases the account.
     replies = [
-        inspection.provoke(service, method, path, marker, learner.signed_in.token)
-        for method, path in inspection.every_route()
+        inspection.provoke(service, route, marker, learner.signed_in.token, in_query=in_query)
+        for in_query in (True, False)
+        for route in inspection.every_route()
     ]
 
     assert any(reply.status_code == 422 for reply in replies)

@@ -96,12 +96,13 @@ def every_route() -> list[tuple[str, str]]:
     return sorted(routes, key=lambda route: route[0] == "delete")
 
 
-def provoke(service: Service, method: str, path: str, marker: str, token: str) -> httpx2.Response:
-    """Call a route with the marker in its path, query, headers, cookies and body."""
+def provoke(service: Service, route: tuple[str, str], marker: str, token: str, *, in_query: bool) -> httpx2.Response:
+    """Call a route with the marker in its path, headers, cookies and body, and in the query (which is refused)."""
+    method, path = route
     return httpx2.request(
         method.upper(),
         service.url + re.sub(r"\{[^}]+\}", marker, path),
-        params={marker: marker},
+        params={marker: marker} if in_query else None,
         headers={"Authorization": f"Bearer {token}", "X-Marker": marker, "Cookie": f"marker={marker}"},
         json={"text": [marker], "email": marker, "password": [marker], "ttl_seconds": marker, marker: marker},
         trust_env=False,

@@ -1,0 +1,283 @@
+"""How a whole service starts, holds together and stops, and what it says to clients that do not speak HTTP well."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx2
+import psutil
+import pytest
+
+from api.client import Client
+from tests.conftest import new_learner
+from tests.support.service import Service, eventually, prepared, running
+
+HURRIED = {
+    "MAYFLY_SESSIONS_IDLE_SECONDS": "3",
+    "MAYFLY_SESSIONS_SWEEP_SECONDS": "0.2",
+    "MAYFLY_SESSIONS_PER_ACCOUNT": "2",
+    "MAYFLY_SESSIONS_CAPACITY": "3",
+    "MAYFLY_UPLOADS_IDLE_SECONDS": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[Service]:
+    """A service with short patience and little room."""
+    with running(HURRIED) as service:
+        yield service
+
+
+def exchange(service: Service, request: bytes, *, then: bytes = b"") -> bytes:
+    """Send raw bytes and return all that comes back until the service closes."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        connection.sendall(request)
+        if then:
+            connection.sendall(then)
+        received = b""
+        while data := connection.recv(65_536):
+            received += data
+        return received
+
+
+HEAD = b"POST /v1/accounts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (b"\x16\x03\x01 not http\r\n\r\n", 400, "malformed_request"),
+        (b"GET /v1/limits HTTP/1.1\r\n\r\n", 400, "malformed_request"),
+        (HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400, "malformed_request"),
+        (HEAD + b"Content-Length: -1\r\n\r\n", 400, "malformed_request"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "malformed_request"),
+        (b"GET /v1/limits HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 40_000, 431, "headers_too_large"),
+        (b"GET /v1/limits HTTP/1.1\r\nHost: elsewhere\r\nConnection: close\r\n\r\n", 400, "unknown_host"),
+    ],
+)
+def test_what_is_not_sound_http_is_refused_with_a_problem(
+    service: Service, request_bytes: bytes, status: int, code: str
+) -> None:
+    reply = exchange(service, request_bytes)
+
+    assert reply.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"application/problem+json" in reply
+    assert f'"{code}"'.encode() in reply
+    assert b"no-store" in reply
+
+
+def test_a_body_that_trickles_is_cut_off(hurried: Service) -> None:
+    reply = exchange(hurried, HEAD + b"Content-Length: 100\r\nConnection: close\r\n\r\n{")
+
+    assert reply.startswith(b"HTTP/1.1 408 ")
+    assert b'"too_slow"' in reply
+
+
+def test_an_upload_that_trickles_is_cut_off_and_leaves_nothing(hurried: Service) -> None:
+    with Client(hurried.url) as client, new_learner(client) as learner:
+        head = (
+            "POST /v1/sessions/current/documents HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            f"Authorization: Bearer {learner.signed_in.token}\r\n"
+            "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n"
+            '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nsome bytes'
+        )
+
+        reply = exchange(hurried, head.encode())
+
+        assert reply.startswith(b"HTTP/1.1 408 ")
+        held = learner.held()
+        assert (held["documents"], held["quarantined_files"]) == (0, 0)
+
+
+def test_a_session_that_nobody_uses_is_purged_with_a_receipt(hurried: Service) -> None:
+    with Client(hurried.url) as client:
+        session = new_learner(client)
+        with hurried.client(session.signed_in.token) as http:
+            alive = http.get("/v1/sessions/current").status_code
+
+            def is_over() -> bool:
+                return http.get("/v1/sessions/current").status_code == 401
+
+            started = time.monotonic()
+            assert eventually(is_over, seconds=30), "looking at it kept it alive"
+            seconds = time.monotonic() - started
+
+    def purged() -> bool:
+        events = [event for event in hurried.events if event["event"] == "session_purged"]
+        return any(event["session_id"] == session.session_id for event in events)
+
+    assert eventually(purged, seconds=10)
+    receipt = hurried.hook(session.session_id).json()
+    assert alive == 200
+    assert seconds < 10
+    assert receipt["statement"]["reason"] == "expiry"
+
+
+def test_an_account_has_as_many_sessions_as_it_may(hurried: Service) -> None:
+    account = {"username": "many", "email": "many@example.org", "password": "correct horse"}
+    who = {"email": account["email"], "password": account["password"]}
+    with hurried.client() as http:
+        http.post("/v1/accounts", json=account | {"primary_language": "en"})
+        tokens = [http.post("/v1/sessions", json=who).json()["token"] for _ in range(2)]
+
+        refused = http.post("/v1/sessions", json=who)
+        http.delete("/v1/sessions/current", headers={"Authorization": f"Bearer {tokens[0]}"})
+        again = http.post("/v1/sessions", json=who)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_sessions")
+    assert again.status_code == 201
+
+
+def test_a_full_machine_says_when_to_come_back(hurried: Service) -> None:
+    with Client(hurried.url) as client, hurried.client() as http:
+        assert eventually(lambda: "mayfly_live_sessions 0.0" in http.get("/metrics").text, seconds=30)
+        account = {"username": "late", "email": "late@example.org", "password": "correct horse"}
+        http.post("/v1/accounts", json=account | {"primary_language": "en"})
+        sessions = [new_learner(client) for _ in range(3)]
+
+        refused = http.post("/v1/sessions", json={"email": account["email"], "password": account["password"]})
+
+        for session in sessions:
+            session.sign_out()
+    assert (refused.status_code, refused.json()["code"]) == (503, "host_full")
+    assert int(refused.headers["retry-after"]) >= 1
+
+
+def test_a_front_that_is_replaced_ends_no_session_and_refuses_no_connection(service: Service) -> None:
+    with Client(service.url) as client, new_learner(client) as learner:
+        document = learner.upload(("note.txt", b"The ferryman whistles in the fog.", "text/plain"))[0]
+        assert learner.wait(document.document_id).status == "ready"
+        before = service.pids("front")[-1]
+
+        os.kill(before, signal.SIGKILL)
+
+        assert eventually(lambda: service.pids("front")[-1] != before, seconds=10)
+        service.wait_until_ready()
+        assert "whistles" in learner.ask("What does the ferryman do?").passages[0].text
+
+
+def test_no_process_shows_a_secret_in_its_arguments_or_its_environment(service: Service) -> None:
+    assert service.process is not None
+    launcher = psutil.Process(service.process.pid)
+    shown = [
+        text
+        for process in [launcher, *launcher.children(recursive=True)]
+        for text in [*process.cmdline(), *process.environ().values()]
+    ]
+
+    assert any("api.front" in text for text in shown), "nothing was seen, so the absence below would prove nothing"
+    assert not [text for text in shown if service.hook_secret in text]
+
+
+def test_stopping_purges_every_session_with_a_receipt_and_leaves_no_process() -> None:
+    with prepared() as service:
+        service.start()
+        with Client(service.url) as client:
+            sessions = [new_learner(client) for _ in range(3)]
+        launcher = psutil.Process(service.process.pid if service.process else 0)
+        processes = launcher.children(recursive=True)
+
+        code = service.stop()
+
+        assert code == 0
+        assert len(processes) >= 4 + len(sessions)
+        assert not any(process.is_running() for process in processes)
+        service.start()
+        reasons = [service.hook(session.session_id).json()["statement"]["reason"] for session in sessions]
+        assert reasons == ["shutdown"] * 3
+
+
+def test_a_request_in_progress_is_finished_when_the_service_stops() -> None:
+    with running() as service, Client(service.url) as client:
+        learner = new_learner(client)
+        token = learner.signed_in.token
+        part = (
+            '--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nThe weir sings.\r\n--b--\r\n'
+        )
+        head = (
+            "POST /v1/sessions/current/documents HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {token}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+            f"Content-Length: {len(part)}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+            connection.sendall(head.encode() + part[:70].encode())
+            assert eventually(lambda: learner.held()["quarantined_files"] == 1, seconds=10)
+            assert service.process is not None
+            service.process.send_signal(signal.SIGTERM)
+            assert eventually(lambda: _refuses(service), seconds=20)
+            connection.sendall(part[70:].encode())
+            reply = connection.recv(65_536)
+        service.process.wait(60)
+
+    assert reply.startswith(b"HTTP/1.1 202 ")
+
+
+def _refuses(service: Service) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", service.port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_two_services_cannot_share_a_folder(service: Service) -> None:
+    with prepared() as other:
+        for name in ("MAYFLY_RUNTIME_DIR", "MAYFLY_DATA_DIR"):
+            environment = {**other.environment, name: service.environment[name]}
+            refused = subprocess.run(
+                [sys.executable, "-m", "api.launcher"], env=environment, capture_output=True, text=True, check=False
+            )
+
+            assert refused.returncode == 1
+            assert "another service uses" in refused.stderr
+    assert service.is_ready()
+
+
+def test_a_port_in_use_is_told(service: Service) -> None:
+    with prepared({"MAYFLY_PORT": str(service.port)}) as other:
+        other.start_only()
+        assert other.process is not None
+
+        assert other.process.wait(60) == 1
+        assert "cannot listen" in other.log
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"MAYFLY_DATABASE_URL": "mariadb://mayfly:hunter2@192.0.2.1/mayfly"},
+        {"MAYFLY_EMBEDDING_MODEL": "no-such-model"},
+    ],
+)
+def test_a_service_that_cannot_do_its_work_does_not_start(setting: dict[str, str]) -> None:
+    with prepared(setting) as service:
+        service.start_only()
+        assert service.process is not None
+
+        assert service.process.wait(120) == 1
+        assert "cannot" in service.log
+        assert "hunter2" not in service.log
+
+
+def test_every_log_line_is_one_object_of_allowed_fields(service: Service) -> None:
+    with service.client() as http:
+        http.get("/v1/limits", headers={"X-Request-Id": "forged"})
+
+    requests = [event for event in service.events if event["event"] == "request"]
+    assert requests
+    assert "forged" not in service.log
+    assert not [event for event in service.events if "dropped_fields" in event]
+
+
+def test_metrics_name_routes_and_nobody(service: Service) -> None:
+    with Client(service.url) as client, new_learner(client) as learner:
+        learner.documents()
+        shown = httpx2.get(f"{service.url}/metrics", trust_env=False).text
+
+        assert 'route="/v1/sessions/current/documents"' in shown
+        assert "mayfly_live_sessions" in shown
+        assert learner.session_id not in shown

@@ -1,0 +1,149 @@
+"""From sealed bytes to a passage that is found, through the real jailer, embedder and collection."""
+
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ingestion.jail import Cancelled, JailClient, Job
+from ingestion.pipeline import Incoming, Pipeline, passages
+from ingestion.quarantine import Quarantine, SealedFile
+from models.errors import MayflyError, ParserFailed, UnsupportedType
+from tests.support.embedders import embedder_process
+from tests.support.jails import Jailer, manifest, running_jailer
+from vectorstore.client import EmbedderClient
+from vectorstore.collection import Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    jailer: Jailer
+    embedder: EmbedderClient
+    embedder_process: subprocess.Popen[bytes]
+    quarantine: Quarantine
+    collection: Collection
+    pipeline: Pipeline
+
+    def seal(self, untrusted: bytes) -> SealedFile:
+        sealed = self.quarantine.create()
+        sealed.write(untrusted)
+        sealed.close()
+        return sealed
+
+    def found(self, question: str) -> list[str]:
+        vector = self.embedder.embed_query(question, session="s")
+        return [hit.text for hit in self.collection.search(vector, 3)]
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[tuple[Jailer, Path, subprocess.Popen[bytes]]]:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_jailer() as jailer,
+        embedder_process(Path(name)) as (socket, process),
+    ):
+        yield jailer, socket, process
+
+
+@pytest.fixture
+def parts(machine: tuple[Jailer, Path, subprocess.Popen[bytes]], tmp_path: Path) -> Parts:
+    jailer, socket, process = machine
+    embedder = EmbedderClient(socket)
+    collection = Collection(embedder.card())
+    pipeline = Pipeline(jailer.client, embedder, collection)
+    return Parts(jailer, embedder, process, Quarantine(tmp_path, "s"), collection, pipeline)
+
+
+def incoming(name: str, document_id: str = "d") -> Incoming:
+    return Incoming(document_id, "s", name, None, ("en",))
+
+
+def silent(stage: str, progress: float) -> None:
+    """Take a report and do nothing with it."""
+
+
+def test_a_document_can_be_found_and_its_sealed_file_is_gone(parts: Parts) -> None:
+    sealed = parts.seal(b"# Birds\n\nThe bittern booms at dusk over the reed bed.\n\n# Fish\n\nPike hide in the weeds.")
+    reports = list[tuple[str, float]]()
+
+    extraction = parts.pipeline.ingest(
+        incoming("notes.md"), sealed, job=Job(), report=lambda stage, progress: reports.append((stage, progress))
+    )
+
+    assert "bittern" in parts.found("Which bird is heard in the evening?")[0]
+    assert len(extraction.chunks) == 2
+    assert passages(extraction)[0].startswith("# Birds")
+    assert not sealed.path.exists()
+    assert [stage for stage, _ in reports] == sorted(
+        (stage for stage, _ in reports), key=["extracting", "embedding"].index
+    )
+    assert {stage for stage, _ in reports} == {"extracting", "embedding"}
+
+
+def test_a_refused_document_leaves_nothing(parts: Parts) -> None:
+    sealed = parts.seal(b"PK\x03\x04 not what it seems")
+
+    with pytest.raises(UnsupportedType):
+        parts.pipeline.ingest(incoming("a.pdf"), sealed, job=Job(), report=silent)
+
+    assert not sealed.path.exists()
+    assert parts.found("anything") == []
+
+
+def test_a_tampered_sealed_file_is_not_read(parts: Parts) -> None:
+    sealed = parts.seal(b"The bittern booms.")
+    sealed.path.write_bytes(bytes(40))
+
+    with pytest.raises(MayflyError):
+        parts.pipeline.ingest(incoming("a.txt"), sealed, job=Job(), report=silent)
+
+    assert not sealed.path.exists()
+    assert parts.found("bittern") == []
+
+
+@pytest.mark.parametrize("stage", ["extracting", "embedding"])
+def test_cancelling_at_any_stage_leaves_nothing(parts: Parts, stage: str) -> None:
+    (sample,) = [sample for sample in manifest("pdf") if sample.file.endswith("pdflatex-4-pages.pdf")]
+    sealed, job = parts.seal(sample.untrusted), Job()
+
+    def cancel(now: str, progress: float) -> None:
+        if now == stage:
+            job.cancel()
+
+    with pytest.raises(Cancelled):
+        parts.pipeline.ingest(incoming("a.pdf"), sealed, job=job, report=cancel)
+
+    assert not sealed.path.exists()
+    assert parts.found("special content") == []
+
+
+def test_a_document_waits_for_a_jailer_that_restarts(parts: Parts, tmp_path: Path) -> None:
+    """The launcher starts a jailer anew under the same address; meanwhile nothing listens there."""
+    sealed = parts.seal(b"The bittern booms at dusk.")
+    address = tmp_path / "jailer.sock"
+    pipeline = Pipeline(JailClient(address), parts.embedder, parts.collection)
+    started = threading.Event()
+    ingesting = threading.Thread(
+        target=lambda: pipeline.ingest(incoming("a.txt"), sealed, job=Job(), report=lambda *_: started.set())
+    )
+
+    ingesting.start()
+    assert started.wait(10)
+    address.symlink_to(parts.jailer.socket)
+    ingesting.join(40)
+
+    assert "bittern" in parts.found("bittern")[0]
+
+
+def test_a_document_whose_jail_dies_fails_and_the_next_one_is_read(parts: Parts) -> None:
+    broken, good = parts.seal(b"%PDF-1.7 broken"), parts.seal(b"The bittern booms.")
+
+    with pytest.raises(ParserFailed):
+        parts.pipeline.ingest(incoming("a.pdf"), broken, job=Job(), report=silent)
+    parts.pipeline.ingest(incoming("b.txt", "e"), good, job=Job(), report=silent)
+
+    assert "bittern" in parts.found("bittern")[0]

@@ -1,0 +1,138 @@
+"""What docs/ says of settings, problems and routes is what the code does."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from api import problems
+from api.app import create_app, openapi_document
+from api.settings import Settings
+
+DOCS = Path(__file__).parents[3] / "docs"
+ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
+
+
+def rows(page: str) -> dict[str, tuple[str, str]]:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = [(name, (second.strip(), third.strip())) for name, second, third in ROW.findall(text)]
+    assert len(found) == len(dict(found)), "a row is there twice"
+    return dict(found)
+
+
+def settings_in_code(model: type[BaseModel], prefix: str = "MAYFLY_") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            found |= settings_in_code(type(field.default), f"{prefix}{name.upper()}_")
+        else:
+            found[f"{prefix}{name.upper()}"] = field.default
+    return found
+
+
+def test_every_setting_is_described_and_no_other() -> None:
+    assert set(rows("settings.md")) == set(settings_in_code(Settings))
+
+
+@pytest.mark.parametrize(("name", "default"), settings_in_code(Settings).items())
+def test_a_described_default_is_the_default(name: str, default: Any) -> None:
+    described = rows("settings.md")[name][0]
+
+    if default is PydanticUndefined or default is None or name.endswith(("_JAILS", "_THREADS")):
+        assert described
+    elif isinstance(default, tuple):
+        assert json.loads(described.strip("`")) == list(default)
+    else:
+        assert described == f"`{default}`"
+
+
+def test_every_setting_can_be_set_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAYFLY_SESSIONS_IDLE_SECONDS", "7")
+    monkeypatch.setenv("MAYFLY_ACCOUNTS_ARGON2_MEMORY_KIB", "64")
+    monkeypatch.setenv("MAYFLY_RUNTIME_DIR", "/somewhere")
+
+    settings = Settings()
+
+    assert settings.sessions.idle_seconds == 7
+    assert settings.accounts.argon2_memory_kib == 64
+    assert str(settings.runtime_dir) == "/somewhere"
+
+
+def test_every_problem_is_described_with_its_status_and_title() -> None:
+    described = rows("problems.md")
+
+    in_code = {slug: (str(problems.status_of(kind)), kind.title) for slug, kind in problems.known_problems().items()}
+
+    assert described == in_code
+
+
+def test_the_committed_openapi_document_is_the_one_the_code_makes() -> None:
+    committed = (DOCS / "openapi.json").read_text(encoding="utf-8")
+
+    assert committed == openapi_document(), "run: python -m api.app > docs/openapi.json"
+
+
+def test_every_route_declares_its_problems_and_what_it_answers() -> None:
+    for path, operations in json.loads(openapi_document())["paths"].items():
+        for method, operation in operations.items():
+            answers = operation["responses"]
+            assert {"400", "500", "503"} <= answers.keys(), (method, path)
+            assert any(status.startswith("2") for status in answers), (method, path)
+            assert operation["description"], (method, path)
+            refusals = [answer for status, answer in answers.items() if status >= "400"]
+            assert all(list(answer["content"]) == [problems.MEDIA_TYPE] for answer in refusals), (method, path)
+
+
+def test_no_route_takes_anything_from_the_query_string() -> None:
+    operations = [operation for path in json.loads(openapi_document())["paths"].values() for operation in path.values()]
+
+    assert {parameter["in"] for operation in operations for parameter in operation.get("parameters", [])} == {
+        "path",
+        "header",
+    }
+
+
+def test_the_contract_has_these_routes() -> None:
+    paths = {
+        (method.upper(), path)
+        for path, operations in json.loads(openapi_document())["paths"].items()
+        for method in operations
+    }
+
+    assert paths == {
+        ("POST", "/v1/accounts"),
+        ("POST", "/v1/accounts/recovery"),
+        ("DELETE", "/v1/accounts/me"),
+        ("GET", "/v1/accounts/me/export"),
+        ("POST", "/v1/sessions"),
+        ("GET", "/v1/sessions/current"),
+        ("DELETE", "/v1/sessions/current"),
+        ("POST", "/v1/sessions/current/grants"),
+        ("POST", "/v1/sessions/current/documents"),
+        ("GET", "/v1/sessions/current/documents"),
+        ("GET", "/v1/sessions/current/documents/{document_id}"),
+        ("GET", "/v1/sessions/current/documents/{document_id}/events"),
+        ("DELETE", "/v1/sessions/current/documents/{document_id}"),
+        ("POST", "/v1/sessions/current/queries"),
+        ("POST", "/v1/sessions/{session_id}/end"),
+        ("GET", "/v1/receipts/key"),
+        ("GET", "/v1/receipts/{receipt_id}"),
+        ("GET", "/v1/limits"),
+        ("GET", "/v1/assurance"),
+        ("GET", "/health/live"),
+        ("GET", "/health/ready"),
+        ("GET", "/metrics"),
+    }
+
+
+def test_a_database_password_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAYFLY_DATABASE_URL", "mariadb://mayfly:hunter2@127.0.0.1/mayfly")
+
+    settings = Settings()
+
+    assert "hunter2" in settings.resolved_database_url
+    assert "hunter2" not in f"{settings!r} {settings} {create_app(settings).state.settings!r}"

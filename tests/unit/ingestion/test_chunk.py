@@ -1,0 +1,73 @@
+from ingestion.chunk import Chunker, passage
+from ingestion.normalise import normalise
+from models.content import Chunk, Page
+from tests.support.jails import DOCUMENTS, token_counter
+
+CHUNKER = Chunker(token_counter(), max_tokens=224)
+GUIDE = """# Birds
+
+Intro.
+
+## Herons
+
+Herons stand still.
+
+```
+# not a heading
+```
+
+## Terns
+### Arctic
+Terns fly far.
+"""
+
+
+def cut(text: str, *, markdown: bool = True) -> tuple[Page, dict[str, tuple[str, ...]]]:
+    page = Page(1, text)
+    chunks = CHUNKER.chunks([page], markdown=markdown, max_chunks=100)
+    return page, {page.text[chunk.start : chunk.end]: chunk.heading for chunk in chunks}
+
+
+def test_a_chunk_knows_the_headings_above_it() -> None:
+    _, headings = cut(GUIDE)
+
+    assert headings == {
+        "# Birds\n\nIntro.": (),
+        "## Herons\n\nHerons stand still.\n\n```\n# not a heading\n```": ("Birds",),
+        "## Terns\n### Arctic\nTerns fly far.": ("Birds",),
+    }
+
+
+def test_without_markdown_a_hash_is_a_hash() -> None:
+    _, headings = cut(GUIDE, markdown=False)
+
+    assert list(headings.values()) == [()]
+
+
+def test_headings_are_embedded_with_the_text_and_are_no_part_of_the_quotation() -> None:
+    page = Page(1, "Terns fly far.")
+
+    assert passage(page, Chunk(1, 0, 5, ("Birds", "Terns"))) == "Birds › Terns\nTerns"
+    assert passage(page, Chunk(1, 0, 5)) == "Terns"
+
+
+def test_endless_headings_leave_room_for_the_text() -> None:
+    text = "".join(f"{'#' * level} {'very long title ' * 40}\n" for level in range(1, 7)) + "The text. " * 300
+    page = Page(1, text)
+
+    chunks = CHUNKER.chunks([page], markdown=True, max_chunks=1000)
+
+    assert max(token_counter().count(passage(page, chunk)) for chunk in chunks) <= 224
+
+
+def test_real_chapters_are_cut_at_the_ends_of_sentences() -> None:
+    for language in ("ru", "zh-cn"):
+        text = normalise((DOCUMENTS / f"truth/asvs-{language}/0x10-V1-Architecture.md").read_text("utf-8"))
+        page = Page(1, text)
+
+        chunks = CHUNKER.chunks([page], markdown=True, max_chunks=1000)
+
+        ends = [text[chunk.end - 1 : chunk.end + 1] for chunk in chunks]
+        at_end = sum(end[0] in ".。!?:|)" or end[1:] in {"\n", ""} for end in ends)
+        assert len(chunks) > 20
+        assert at_end >= 0.9 * len(chunks), language

@@ -1,0 +1,58 @@
+import pytest
+
+from ingestion.encoding import decode
+
+TEXTS = {
+    "ja": "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした所で泣いていた。",
+    "zh": "道可道，非常道。名可名，非常名。无名天地之始；有名万物之母。故常无欲，以观其妙；常有欲，以观其徼。",
+    "tw": "臺灣的國語教學與文化發展，學習語言需要時間與耐心。這是一個測試。",
+    "ko": "나는 오늘 학교에 갔다. 그리고 친구들과 함께 점심을 먹었다. 날씨가 매우 좋았다.",
+    "ru": "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему.",
+    "de": "Über allen Gipfeln ist Ruh, in allen Wipfeln spürest du kaum einen Hauch; die Vögelein schweigen.",
+    "fr": "Longtemps, je me suis couché de bonne heure. Parfois, à peine ma bougie éteinte, mes yeux se fermaient.",
+    "pl": "Litwo! Ojczyzno moja! ty jesteś jak zdrowie; ile cię trzeba cenić, ten tylko się dowie, kto cię stracił.",
+    "th": "ภาษาไทยเป็นภาษาที่สวยงามและมีประวัติศาสตร์ยาวนาน",
+    "ar": "في البدء كانت الكلمة واللغة العربية جميلة جدا وهذا نص للاختبار فقط",
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "encoding"),
+    [(language, encoding) for language in TEXTS for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32")]
+    + [(language, encoding) for language in TEXTS if language != "th" for encoding in ("utf-16-le", "utf-16-be")]
+    + [
+        ("ja", "cp932"),
+        ("ja", "euc_jp"),
+        ("ja", "iso2022_jp"),
+        ("zh", "gb18030"),
+        ("zh", "gbk"),
+        ("tw", "big5"),
+        ("ko", "cp949"),
+        ("ru", "koi8_r"),
+        ("ru", "cp1251"),
+        ("de", "latin-1"),
+        ("fr", "cp1252"),
+        ("pl", "cp1250"),
+        ("th", "tis_620"),
+        ("ar", "cp1256"),
+    ],
+)
+def test_a_text_is_read_in_whatever_encoding_it_comes(language: str, encoding: str) -> None:
+    text = "\n".join([TEXTS[language]] * 3)
+
+    assert decode(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize("content", [bytes(64), bytes(range(256)), b"\x00\x01" * 40, b"\xff\xfe" + b"\x01\x00" * 50])
+def test_bytes_that_are_no_text_are_not_made_into_one(content: bytes) -> None:
+    assert decode(content) is None
+
+
+def test_the_start_of_a_text_may_end_inside_a_character() -> None:
+    content = "é".encode() * 10
+
+    assert decode(content[:-1], cut=True) == "é" * 9
+
+
+def test_nothing_is_an_empty_text() -> None:
+    assert decode(b"") == ""

@@ -1,0 +1,25 @@
+import pytest
+
+from ingestion.normalise import normalise
+
+
+@pytest.mark.parametrize(
+    ("raw", "normal"),
+    [
+        ("exam\ufffe\r\nple", "example"),
+        ("one\r\ntwo\rthree\u2028four\x0cfive", "one\ntwo\nthree\nfour\nfive"),
+        ("ﬁne ﬂour ２０２６", "fine flour 2026"),
+        ("soft\u00adhyphen zero\u200bwidth bidi\u202emark", "softhyphen zerowidth bidimark"),
+        ("tag\U000e0041\U000e0042ged variation\ufe0f", "tagged variation"),
+        ("nul\x00 bell\x07", "nul bell"),
+        ("many   blanks\tand\u00a0\u00a0more  \nnext", "many blanks\tand more\nnext"),
+        ("a\n\n\n\n\nb", "a\n\nb"),
+        ("x" + "\u0301" * 50, "x" + "\u0301" * 0 + "x\u0301"[1:] + "\u0301" * 19),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("hid\u200cden", "hidden"),
+        ("می\u200c\u200c\u200cخواهم", "میخواهم"),
+        ("e\u0301", "é"),
+    ],
+)
+def test_the_normal_form_has_what_a_reader_sees_and_nothing_else(raw: str, normal: str) -> None:
+    assert normalise(raw) == normal
