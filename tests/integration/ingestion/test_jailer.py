@@ -7,12 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import psutil
 import pytest
 from PIL import Image
-from reportlab.pdfgen.canvas import Canvas
 
 from ingestion.jail import (
     Cancelled,
@@ -62,7 +62,7 @@ def nothing_is_left(jailer: Jailer) -> Iterator[None]:
     assert [path.name for path in jailer.socket.parent.iterdir()] == ["jailer.sock"]
 
 
-def wait_until(condition: Callable[[], bool], complaint: str, seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], complaint: str, seconds: float = 30) -> None:
     """Return when the condition holds; nothing tells of another process's children but looking."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -70,19 +70,13 @@ def wait_until(condition: Callable[[], bool], complaint: str, seconds: float = 1
         threading.Event().wait(0.01)
 
 
+@cache
 def scan(*, pages: int = 1) -> bytes:
-    """Return a PDF of pictures without a text layer, dense enough to keep recognition busy for seconds."""
+    """Return a PDF of pictures without a text layer, noisy enough to keep recognition busy for seconds."""
     buffer = io.BytesIO()
-    canvas = Canvas(buffer)
-    for page in range(pages):
-        canvas.drawInlineImage(_noise(page), 0, 0, 595, 842)
-        canvas.showPage()
-    canvas.save()
+    first, *others = [Image.effect_noise((1700, 2400), 120 + page) for page in range(pages)]
+    first.save(buffer, "PDF", save_all=True, append_images=others, resolution=200)
     return buffer.getvalue()
-
-
-def _noise(seed: int) -> Image.Image:
-    return Image.effect_noise((1700, 2400), 120 + seed).convert("RGB")
 
 
 def ids(samples: list[Sample]) -> list[str]:

@@ -1,0 +1,205 @@
+"""Cutting pages into chunks: in the embedder's own tokens, at sentence ends, never across pages.
+
+Owns the promise that a chunk, with its prefix and headings, fits the model's window, and that
+``page.text[start:end]`` is the chunk. Text that a splitter is slow on (endless words) is cut beforehand; nothing but
+blanks is lost.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from semantic_text_splitter import TextSplitter
+
+from ingestion.check import MAX_HEADING_CHARACTERS, MAX_HEADINGS
+from models.content import Chunk, Page
+from models.errors import QuotaExceeded
+from vectorstore.tokens import TokenCounter
+
+_WORD_CHARACTERS = 2_000
+_SECTION_CHARACTERS = 20_000
+_ENDLESS_WORD = re.compile(rf"(?<!\S)\S{{{_WORD_CHARACTERS + 1},}}")
+# Where an endless word is best cut, if it offers such a place near its end: after a mark that ends or divides a
+# sentence.
+_DIVIDER = re.compile(r".*[.!?;,:。！？；、，।؟،]", re.DOTALL)
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*?)[ \t]*#*$")
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_HEADING_SEPARATOR = " › "
+_HEADING_WINDOW_SHARE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    start: int
+    level: int
+    title: str
+
+
+def passage(page: Page, chunk: Chunk) -> str:
+    """Return what is embedded for a chunk: the headings above it on a line of their own, then its text."""
+    text = page.text[chunk.start : chunk.end]
+    return f"{_HEADING_SEPARATOR.join(chunk.heading)}\n{text}" if chunk.heading else text
+
+
+class _Ruler:
+    """Counts the tokens of parts of a text that is made into tokens once.
+
+    A splitter asks for the length of many parts of the same text. A part cut inside a word may count a token more or
+    less than by itself: who needs it exactly counts the finished chunk.
+    """
+
+    def __init__(self, counter: TokenCounter) -> None:
+        self._tokenizer = counter.tokenizer
+        self._text, self._starts = "", list[int]()
+
+    def lay_on(self, text: str) -> None:
+        """Measure this text from now on."""
+        self._text = text
+        self._starts = [start for start, _ in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+
+    def count(self, part: str) -> int:
+        """Return about how many tokens a part of the text takes."""
+        at = self._text.find(part)
+        first = bisect_right(self._starts, at) - 1
+        return max(1, bisect_left(self._starts, at + len(part)) - max(0, first))
+
+
+class Chunker:
+    """Cuts normalised pages into chunks of at most ``max_tokens``: prefix, special tokens and headings included."""
+
+    def __init__(self, counter: TokenCounter, *, max_tokens: int) -> None:
+        room = max_tokens - counter.overhead
+        self._counter = counter
+        self._max_tokens = max_tokens
+        self._heading_room = room // _HEADING_WINDOW_SHARE
+        # Given the tokenizer itself, each splitter would keep a copy of it, of some 250 MB, and be slower.
+        self._ruler = _Ruler(counter)
+        self._plain = TextSplitter.from_callback(self._ruler.count, room)
+        self._headed = TextSplitter.from_callback(self._ruler.count, room - self._heading_room)
+
+    def chunks(
+        self,
+        pages: Sequence[Page],
+        *,
+        markdown: bool,
+        max_chunks: int,
+        report: Callable[[float], None] = lambda _: None,
+    ) -> tuple[Chunk, ...]:
+        """Return all chunks in reading order. ``markdown`` says that lines starting with ``#`` are headings.
+
+        Raises ``QuotaExceeded`` as soon as there are more than ``max_chunks``.
+        """
+        found = list[Chunk]()
+        for done, page in enumerate(pages, start=1):
+            for chunk in self._cut(page, markdown=markdown):
+                found.append(chunk)
+                if len(found) > max_chunks:
+                    raise QuotaExceeded
+            report(done / len(pages))
+        return tuple(found)
+
+    def _cut(self, page: Page, *, markdown: bool) -> Iterator[Chunk]:
+        headings = _headings(page.text) if markdown else []
+        starts = [heading.start for heading in headings]
+        splitter = self._headed if markdown else self._plain
+        for start, end in _sections(page.text, headings):
+            section = page.text[start:end]
+            self._ruler.lay_on(section)
+            for offset, text in splitter.chunk_indices(section):
+                at = start + offset
+                before = bisect_left(starts, at)
+                own = headings[before].level if before < len(headings) and headings[before].start == at else 7
+                path = self._path(headings[:before], below=own)
+                yield from self._fitting(page, Chunk(page.number, at, at + len(text), path))
+
+    def _path(self, above: Sequence[_Heading], *, below: int) -> tuple[str, ...]:
+        """Return the titles that the next text stands under, outermost first; those go first when there is no room."""
+        path, level = list[str](), below
+        for heading in reversed(above):
+            if heading.level < level:
+                path.insert(0, heading.title[:MAX_HEADING_CHARACTERS].strip())
+                level = heading.level
+        path = path[-MAX_HEADINGS:]
+        while (
+            path and self._counter.count(_HEADING_SEPARATOR.join(path)) - self._counter.overhead >= self._heading_room
+        ):
+            path.pop(0)
+        return tuple(path)
+
+    def _fitting(self, page: Page, chunk: Chunk) -> Iterator[Chunk]:
+        """Yield the chunk, or, where joining changed the count of its tokens, what of it fits."""
+        if chunk.start == chunk.end or not page.text[chunk.start : chunk.end].strip():
+            return
+        if self._counter.count(passage(page, chunk)) <= self._max_tokens:
+            yield chunk
+        elif chunk.heading:
+            yield from self._fitting(page, Chunk(chunk.page, chunk.start, chunk.end, chunk.heading[1:]))
+        elif chunk.end - chunk.start > 1:
+            middle = (chunk.start + chunk.end) // 2
+            yield from self._fitting(page, Chunk(chunk.page, chunk.start, middle))
+            yield from self._fitting(page, Chunk(chunk.page, middle, chunk.end))
+        else:
+            yield chunk
+
+
+def _sections(text: str, headings: Sequence[_Heading]) -> Iterator[tuple[int, int]]:
+    """Yield ``(start, end)`` of bounded parts without an endless word: the splitter is quick on these."""
+    start = 0
+    for section_end in [*_section_starts(text, headings), len(text)]:
+        for end in _ends(text, start, section_end):
+            if end > start:
+                yield start, end
+            start = end
+
+
+def _section_starts(text: str, headings: Sequence[_Heading]) -> Iterator[int]:
+    """Yield where a heading follows text; a heading right below another stays with it."""
+    body = 0
+    for heading in headings:
+        if text[body : heading.start].strip():
+            yield heading.start
+        line_end = text.find("\n", heading.start)
+        body = len(text) if line_end < 0 else line_end
+
+
+def _ends(text: str, start: int, stop: int) -> Iterator[int]:
+    for word in _endless_words(text, start, stop):
+        yield from _bounded(text, start, word.start())
+        start = word.start()
+        while word.end() - start > _WORD_CHARACTERS:
+            divider = _DIVIDER.match(text, start + _WORD_CHARACTERS * 3 // 4, start + _WORD_CHARACTERS)
+            start = divider.end() if divider else start + _WORD_CHARACTERS
+            yield start
+    yield from _bounded(text, start, stop)
+
+
+def _endless_words(text: str, start: int, stop: int) -> Iterable[re.Match[str]]:
+    # Looking for them at every character costs more than all the cutting; most texts have none.
+    has_any = any(len(word) > _WORD_CHARACTERS for word in text[start:stop].split())
+    return _ENDLESS_WORD.finditer(text, start, stop) if has_any else ()
+
+
+def _bounded(text: str, start: int, end: int) -> Iterator[int]:
+    while end - start > _SECTION_CHARACTERS:
+        limit = start + _SECTION_CHARACTERS
+        floor = limit - _SECTION_CHARACTERS // 2
+        cut = next(
+            (at + len(mark) for mark in ("\n\n", "\n", " ") if (at := text.rfind(mark, floor, limit)) >= 0), limit
+        )
+        yield cut
+        start = cut
+    yield end
+
+
+def _headings(text: str) -> list[_Heading]:
+    """Return the ATX headings outside fenced code, in order."""
+    found, fence, at = list[_Heading](), "", 0
+    for line in text.split("\n"):
+        mark = _FENCE.match(line)
+        if mark and (not fence or line.strip().startswith(fence)):
+            fence = "" if fence else mark[1]
+        elif not fence and (heading := _HEADING.match(line)):
+            found.append(_Heading(at, len(heading[1]), heading[2]))
+        at += len(line) + 1
+    return found

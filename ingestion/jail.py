@@ -1,0 +1,270 @@
+"""The way into a jail and back: the messages, and the client that a session process reads a document with.
+
+Owns what may cross the wall. Trusts nothing that comes back: a jail parses hostile bytes, so its answer is checked
+again (``ingestion.check``) and an error is a name from a fixed list, never a text.
+
+A connection carries one document. The jailer answers ``OpenJail`` with ``Admitted`` when a place is free; from then
+on the peer is the jail itself, and the jailer never sees a byte of the document.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ingestion.check import check
+from ingestion.limits import JailLimits
+from models.content import Extraction
+from models.errors import ParserFailed, PartUnavailable, from_slug
+from processes import ipc
+
+_DATA_BYTES = 256 * 1024
+_CONTROL_SECONDS = 30.0
+
+# What a jail may blame. Anything else it says is its own failure.
+SLUGS = frozenset({
+    "unsupported_type",
+    "encrypted_document",
+    "empty_document",
+    "parser_failed",
+    "timed_out",
+    "too_many_pages",
+    "too_many_pixels",
+    "quota_exceeded",
+})  # fmt: skip
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A message whose ``repr`` is its name: it may hold content."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+# --- session process or purge -> jailer
+# ------------------------------------------------------------------------------
+
+
+class OpenJail(_Message, frozen=True):
+    """I have a document of this session. Answered with ``Admitted`` when a jail is free; hanging up withdraws it."""
+
+    session: str
+
+
+class DropJails(_Message, frozen=True):
+    """Kill what reads for this session and forget what waits. Answered with ``Dropped``."""
+
+    session: str
+
+
+class AskLevel(_Message, frozen=True):
+    """Which walls hold here? Answered with ``Level``."""
+
+
+JailerRequest = OpenJail | DropJails | AskLevel
+
+# --- session process -> jail
+# -----------------------------------------------------------------------------------------
+
+
+class ExtractRequest(_Message, frozen=True):
+    """A document of ``size`` bytes follows in ``DocumentData``. Languages are ISO 639-1, best first."""
+
+    session: str
+    size: int
+    untrusted_filename: str
+    untrusted_media_type: str | None = None
+    languages: tuple[str, ...] = ()
+
+
+class DocumentData(_Message, frozen=True):
+    """Some bytes of the document."""
+
+    data: bytes
+
+
+JailRequest = ExtractRequest | DocumentData
+
+# --- jailer or jail -> the other side
+# --------------------------------------------------------------------------------
+
+
+class Admitted(_Message, frozen=True):
+    """A jail is yours; send the document. It is held to these limits, and so is its answer."""
+
+    limits: JailLimits
+
+
+class Dropped(_Message, frozen=True):
+    """All of it is dead and reaped; how many jails there were, waiting ones included."""
+
+    jails: int
+
+
+class Level(_Message, frozen=True):
+    """The walls that hold, by name, space-separated."""
+
+    walls: str
+
+
+class Progress(_Message, frozen=True):
+    """How much of the document is read, 0 to 1."""
+
+    fraction: float
+
+
+class Finished(_Message, frozen=True):
+    """The document's text."""
+
+    extraction: Extraction
+
+
+class Failed(_Message, frozen=True):
+    """The document cannot be read; ``slug`` is one of ``SLUGS``."""
+
+    slug: str
+
+
+JailReply = Admitted | Dropped | Level | Progress | Finished | Failed
+
+
+class Cancelled(Exception):
+    """The job was cancelled."""
+
+
+class Job:
+    """One document's way through the pipeline, which another thread may cancel."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: ipc.Connection | None = None
+        self._cancelled = threading.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody cancelled the job."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Stop the job where it is: a jail at work for it is killed. May be called from any thread, more than once."""
+        with self._lock:
+            self._cancelled.set()
+            if self._connection is not None:
+                self._connection.abort()
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` when somebody cancelled the job."""
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def pause(self, seconds: float) -> None:
+        """Wait. Raises ``Cancelled`` as soon as somebody cancels the job."""
+        if self._cancelled.wait(seconds):
+            raise Cancelled
+
+    @contextlib.contextmanager
+    def holding(self, connection: ipc.Connection) -> Generator[None]:
+        """Let ``cancel`` reach this connection. Raises ``Cancelled`` when it came already."""
+        with self._lock:
+            self.check()
+            self._connection = connection
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connection = None
+
+
+class JailClient:
+    """What a session process knows of jails: the socket where one asks for them."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    def extract(
+        self,
+        untrusted: Iterator[bytes],
+        request: ExtractRequest,
+        *,
+        on_progress: Callable[[float], None],
+        job: Job,
+    ) -> Extraction:
+        """Have one document read in a jail of its own and return its pages and chunks, checked.
+
+        Waits for a free jail, first come, first served. ``on_progress`` gets fractions from 0 to 1 that never fall.
+        Raises ``Cancelled``, the ``MayflyError`` that the jail named, ``TimedOut`` at the wall limit,
+        ``ParserFailed`` when the jail died or answered nonsense, ``PartUnavailable`` when the jailer is not there or
+        went away.
+        """
+        try:
+            with self._connect() as connection, job.holding(connection):
+                limits = _admission(connection, request.session)
+                jail = ipc.Connection(connection.sock, JailReply, max_frame_bytes=limits.output_bytes)
+                with contextlib.suppress(ipc.PeerGone):  # A jail that died early may have said why: read on.
+                    _send_document(jail, request, untrusted)
+                return check(_await_text(jail, on_progress), limits)
+        except (ipc.FrameTooLarge, msgspec.MsgspecError) as error:
+            job.check()
+            raise ParserFailed from error
+        except ipc.PeerGone as error:
+            job.check()
+            raise PartUnavailable from error
+
+    def drop(self, session: str) -> int:
+        """Kill every jail of a session and return how many there were, waiting ones included. None is left after it.
+
+        Raises ``PartUnavailable`` when the jailer is not there (its jails died with it).
+        """
+        return self._ask(DropJails(session=session), Dropped).jails
+
+    def level(self) -> str:
+        """Return the names of the walls that hold on this machine. Raises ``PartUnavailable``."""
+        return self._ask(AskLevel(), Level).walls
+
+    def _connect(self, timeout_seconds: float | None = None) -> ipc.Connection:
+        return ipc.connect(self._socket, JailReply, timeout_seconds=timeout_seconds)
+
+    def _ask(self, question: msgspec.Struct, expected: type[Any]) -> Any:
+        try:
+            with self._connect(_CONTROL_SECONDS) as connection:
+                reply = connection.call(question)
+        except (ipc.PeerGone, msgspec.MsgspecError) as error:
+            raise PartUnavailable from error
+        if not isinstance(reply, expected):
+            raise PartUnavailable
+        return reply
+
+
+def _admission(connection: ipc.Connection, session: str) -> JailLimits:
+    """Wait for a free jail and return the limits that hold in it."""
+    reply = connection.call(OpenJail(session=session))
+    if not isinstance(reply, Admitted):
+        raise ipc.PeerGone
+    return reply.limits
+
+
+def _send_document(connection: ipc.Connection, request: ExtractRequest, untrusted: Iterator[bytes]) -> None:
+    connection.send(request)
+    for part in untrusted:
+        for start in range(0, len(part), _DATA_BYTES):
+            connection.send(DocumentData(data=part[start : start + _DATA_BYTES]))
+
+
+def _await_text(connection: ipc.Connection, on_progress: Callable[[float], None]) -> Extraction:
+    highest = 0.0
+    while True:
+        reply = connection.receive()
+        if isinstance(reply, Finished):
+            return reply.extraction
+        if isinstance(reply, Failed):
+            raise from_slug(reply.slug) if reply.slug in SLUGS else ParserFailed
+        if reply is None:
+            raise ipc.PeerGone
+        if not isinstance(reply, Progress):
+            raise ParserFailed
+        if highest < reply.fraction <= 1:
+            highest = reply.fraction
+            on_progress(highest)

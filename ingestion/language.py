@@ -1,0 +1,39 @@
+"""Which language a document is in."""
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from models.content import Page
+
+_SAMPLE_CHARACTERS = 4_000
+_MIN_LETTERS = 20
+_MIN_PROBABILITY = 0.8
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def language_of(pages: Sequence[Page]) -> str | None:
+    """Return the ISO 639-1 code of the language most of the text is in, or ``None`` when it cannot be told."""
+    sample = _sample(pages)
+    letters = len(_LETTER.findall(sample))
+    # One ideograph says as much as a few letters.
+    if letters + 3 * sum("\u3040" <= character <= "\u9fff" for character in sample) < _MIN_LETTERS:
+        return None
+    code, probability = _identifier().classify(sample)
+    return str(code) if probability >= _MIN_PROBABILITY else None
+
+
+def _sample(pages: Sequence[Page]) -> str:
+    """Take the same share of each page: a title page or an annex in another language decides nothing."""
+    total = sum(len(page.text) for page in pages)
+    if total <= _SAMPLE_CHARACTERS:
+        return "\n".join(page.text for page in pages)
+    return "\n".join(page.text[: -(-len(page.text) * _SAMPLE_CHARACTERS // total)] for page in pages)
+
+
+@functools.cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
