@@ -1,7 +1,7 @@
 """All settings, read once from the environment (prefix ``MAYFLY_``) in ``create_app`` and the launcher.
 
-A nested field is named by its area: ``MAYFLY_SESSIONS_IDLE_SECONDS`` is ``settings.sessions.idle_seconds``. Every setting is
-described in ``docs/settings.md``; a test compares the two.
+A nested field is named by its area: ``MAYFLY_SESSIONS_IDLE_SECONDS`` is ``settings.sessions.idle_seconds``. Every
+setting is described in ``docs/settings.md``; a test compares the two.
 """
 
 import os
@@ -61,7 +61,8 @@ class IngestSettings(_Area):
 class EmbeddingSettings(_Area):
     """Which model makes vectors, and with how many threads.
 
-    ``model`` is ``packaged`` (multilingual-e5-small from the installed package), a folder, or an installed model package.
+    ``model`` is ``packaged`` (multilingual-e5-small from the installed package), a folder, or an installed model
+    package.
     """
 
     model: str = "packaged"
@@ -98,12 +99,16 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     data_dir: Path = Field(default_factory=lambda: user_data_path("mayfly"))
-    runtime_dir: Path = Field(default_factory=lambda: default_runtime_dir())
+    runtime_dir: Path = Field(
+        default_factory=lambda: default_runtime_dir()  # noqa: PLW0108  # It is defined below.
+    )
     model_dir: Path = Field(default_factory=lambda: Path(sys.prefix) / "share" / "mayfly" / "models")
     database_url: SecretStr | None = None
+    database_url_file: Path | None = None
     database_ca_file: Path | None = None
     hook_secret_file: Path | None = None
     receipt_key_file: Path | None = None
+    record_key_file: Path | None = None
     trusted_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
 
     sessions: SessionSettings = SessionSettings()
@@ -118,7 +123,14 @@ class Settings(BaseSettings):
         """The URL SQLAlchemy is given; without a setting, SQLite in the data directory."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
+        if self.database_url_file is not None:
+            return self.database_url_file.read_text(encoding="utf-8").strip()
         return f"sqlite:///{self.data_dir / 'record.sqlite'}"
+
+    def key_file(self, name: Literal["hook-secret", "receipt-key", "record-key", "node-id"]) -> Path:
+        """Where a long-lived secret of this machine lies: where its setting says, else in the data directory."""
+        chosen = {"hook-secret": self.hook_secret_file, "receipt-key": self.receipt_key_file}
+        return (chosen | {"record-key": self.record_key_file}).get(name) or self.data_dir / name
 
     @cached_property
     def sockets(self) -> "Sockets":

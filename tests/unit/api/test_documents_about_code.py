@@ -129,6 +129,14 @@ def test_the_contract_has_these_routes() -> None:
     }
 
 
+def test_the_database_url_can_come_from_a_mounted_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "database_url"
+    secret.write_text("mariadb://mayfly:hunter2@127.0.0.1/mayfly\n")
+    monkeypatch.setenv("MAYFLY_DATABASE_URL_FILE", str(secret))
+
+    assert Settings().resolved_database_url == "mariadb://mayfly:hunter2@127.0.0.1/mayfly"
+
+
 def test_a_database_password_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAYFLY_DATABASE_URL", "mariadb://mayfly:hunter2@127.0.0.1/mayfly")
 

@@ -1,0 +1,187 @@
+"""The command line ``mayfly``.
+
+Owns what is typed and what is printed. Imports of the service, the model and the record happen inside the commands, so
+that ``mayfly --help`` is quick.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from api.receipts import PublishedKey
+    from api.settings import Settings
+
+REFUSED, USAGE, UNREACHABLE, INVALID_RECEIPT, DOCUMENT_FAILED = 1, 2, 3, 4, 5
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 the service refused, 2 the command or a setting is wrong, 3 no service could be reached or "
+    "started, 4 a receipt is not valid, 5 a document could not be read."
+)
+
+app = typer.Typer(
+    name="mayfly",
+    help="Retrieval over documents that vanish with the learner's session.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # Its tracebacks show the values of variables.
+)
+models = typer.Typer(no_args_is_help=True, help="The embedding model.")
+app.add_typer(models, name="models")
+
+
+@app.command()
+def serve() -> None:
+    """Serve until stopped. Settings come from the environment; see docs/settings.md."""
+    from api.launcher import launch
+
+    raise typer.Exit(launch(_settings()))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest form; needs to be run by hand only where `serve` may not."""
+    from models.database import Database, DatabaseRefused
+
+    settings = _settings()
+    try:
+        Database(settings.resolved_database_url, ca_file=settings.database_ca_file).migrate()
+    except DatabaseRefused as refusal:
+        _fail(USAGE, f"The database is refused: {refusal}.")
+    typer.echo("The database has the newest form.")
+
+
+@models.command()
+def prepare() -> None:
+    """Check the configured model and bring it into the form that is served. Downloads nothing."""
+    from vectorstore.models import UnreadableModel
+    from vectorstore.models import prepare as prepare_model
+
+    settings = _settings()
+    try:
+        prepared = prepare_model(settings.embedding.model, settings.model_dir, backend=settings.embedding.backend)
+    except UnreadableModel as refusal:
+        _fail(USAGE, f"The model is refused: {refusal}.")
+    typer.echo(f"The model is ready in {prepared.folder}.")
+
+
+@app.command()
+def verify_receipt(
+    file: Annotated[Path, typer.Argument(help="The receipt, as JSON; - reads it from standard input.")],
+    key: Annotated[
+        str | None, typer.Option(help="The public key: a file or URL. [default: that of the service on this machine]")
+    ] = None,
+) -> None:
+    """Say whether a receipt is genuine and unchanged."""
+    from api.receipts import is_valid
+
+    receipt = sys.stdin.buffer.read() if str(file) == "-" else _bytes_of(file)
+    if not is_valid(receipt, _published_key(key)):
+        _fail(INVALID_RECEIPT, "The receipt is NOT valid: it was changed, or another key signed it.")
+    typer.echo("The receipt is valid.")
+
+
+@app.command()
+def demo(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Documents to upload.")],
+    ask: Annotated[list[str], typer.Option(help="A question; may be given several times.")],
+    url: Annotated[str | None, typer.Option(help="A running service. [default: a throw-away one]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Show a whole session: sign in, upload, ask, sign out, and check the receipt."""
+    import msgspec
+    from rich.console import Console
+
+    from api.client import Client
+    from api.demo import tell, throw_away_service
+
+    console = Console(stderr=as_json, highlight=False)
+    service = contextlib.nullcontext(url) if url else throw_away_service(console)
+    with service as address, Client(address) as client:
+        story = tell(client, files, ask, console)
+    if as_json:
+        typer.echo(msgspec.json.encode(story))
+    if not story.receipt_is_valid:
+        raise typer.Exit(INVALID_RECEIPT)
+    if any(document.status == "failed" for document in story.documents):
+        raise typer.Exit(DOCUMENT_FAILED)
+
+
+def main() -> None:
+    """Run the command line and exit with a documented code."""
+    try:
+        app()
+    except Exception as error:
+        code, message = _explained(error)
+        if code is None:
+            raise
+        typer.echo(message, err=True)
+        sys.exit(code)
+
+
+def _explained(error: Exception) -> tuple[int | None, str]:
+    from api.client import Problem, Unreachable
+    from api.demo import ServiceFailed
+    from models.errors import MayflyError
+
+    match error:
+        case Problem():
+            return REFUSED, f"The service refused ({error.status} {error.code}): {error.title}."
+        case MayflyError():
+            return REFUSED, f"{error.title} ({error.slug})."
+        case Unreachable():
+            return UNREACHABLE, "No service answers at this address."
+        case ServiceFailed():
+            return UNREACHABLE, f"The service could not be started. The end of its log:\n{error}"
+        case _:
+            return None, ""
+
+
+def _settings() -> "Settings":
+    from pydantic import ValidationError
+
+    from api.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        names = ("MAYFLY_" + "_".join(str(part) for part in fault["loc"]).upper() for fault in error.errors())
+        _fail(USAGE, f"These settings are not valid: {', '.join(sorted(names))}. See docs/settings.md.")
+
+
+def _published_key(source: str | None) -> "PublishedKey":
+    """Read a published key from a file, or from a service whose address may end with the key's own path."""
+    import msgspec
+
+    from api.client import Client
+    from api.receipts import PublishedKey
+
+    if source is not None and not source.startswith(("http://", "https://")):
+        try:
+            return msgspec.json.decode(_bytes_of(Path(source)), type=PublishedKey)
+        except msgspec.DecodeError:
+            _fail(USAGE, "This file is not a key as GET /v1/receipts/key publishes it.")
+    settings = _settings()
+    address = source or f"http://{settings.host}:{settings.port}"
+    with Client(address.removesuffix("/v1/receipts/key")) as client:
+        return client.receipt_key()
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        _fail(USAGE, f"{file} cannot be read: {error.strerror}.")
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()

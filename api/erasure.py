@@ -1,0 +1,76 @@
+"""Erasing an account: its sessions are purged, its rows deleted, and a receipt says so without saying whose."""
+
+import time
+
+from api import lifecycle
+from api.resources import Resources
+from models.accounts import service as account_record
+from models.database import now
+from models.documents import service as document_record
+from models.errors import NoSuchThing, PartUnavailable
+from models.ids import new_id
+from models.receipts import service as receipt_record
+from models.receipts.signing import Receipt
+from models.receipts.statement import Statement, Step
+from models.sessions import service as session_record
+from sessions.purge import minute, software
+
+_ATTEMPTS = 10
+
+
+def erase_account(resources: Resources, user_id: str) -> Receipt:
+    """Purge every session of the account, delete all that is durable of it, and return the receipt of the erasure.
+
+    Sessions that open meanwhile are purged as well. Nothing in the receipt leads back to the account; the receipts of
+    its sessions stay. Raises ``NoSuchThing`` when it is gone already, ``PartUnavailable`` when a purge could not
+    finish.
+    """
+    steps: list[Step] = []
+    for _ in range(_ATTEMPTS):
+        started = time.monotonic()
+        purged = lifecycle.end_all_of_account(resources, user_id, "erasure")
+        steps.append(_step("purge_sessions", started, done=bool(purged)))
+        receipt = _erase_rows(resources, user_id, steps)
+        if receipt is not None:
+            return receipt
+    raise PartUnavailable(retry_after_seconds=1)
+
+
+def _erase_rows(resources: Resources, user_id: str, steps: list[Step]) -> Receipt | None:
+    """Delete the account's rows and sign; ``None`` when a session was opened since the last look."""
+    started = time.monotonic()
+    with resources.database.transaction() as db:
+        if not account_record.hold(db, user_id):
+            raise NoSuchThing
+        if session_record.unended_of_user(db, user_id):
+            return None
+        rows = 1 + len(session_record.of_user(db, user_id)) + len(document_record.of_user(db, user_id))
+        account_record.erase(db, user_id)
+        done = (*steps, _step("erase_rows", started, done=True))
+        receipt = resources.signer.sign(_statement(done, rows))
+        receipt_record.add(db, receipt)
+        return receipt
+
+
+def _step(name: str, started: float, *, done: bool) -> Step:
+    return Step(name, "done" if done else "nothing_to_do", round((time.monotonic() - started) * 1000))
+
+
+def _statement(steps: tuple[Step, ...], rows: int) -> Statement:
+    moment = minute(now())
+    return Statement(
+        receipt_id=new_id(),
+        kind="erasure",
+        session_id="",
+        reason="erasure",
+        documents_purged=0,
+        pages_purged=0,
+        chunks_purged=0,
+        bytes_purged=0,
+        rows_erased=rows,
+        verified=("no_session_open", "account_row_gone"),
+        steps=steps,
+        opened_at=moment,
+        ended_at=moment,
+        software=software(),
+    )

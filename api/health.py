@@ -1,0 +1,43 @@
+"""Whether every part answers, and what is measured of them."""
+
+from fastapi import FastAPI
+
+from api.metrics import Metrics
+from api.problems import Starting
+from api.resources import Progress, Resources
+from ingestion.quarantine import usage
+from models.errors import MayflyError
+
+
+def check(app: FastAPI) -> None:
+    """Return when the service can work. Raises ``Starting`` before the first sweep, ``PartUnavailable`` later."""
+    progress: Progress = app.state.progress
+    if not progress.is_open:
+        raise Starting(retry_after_seconds=1)
+    resources: Resources = app.state.resources
+    with resources.database.transaction() as db:
+        db.connection()
+    resources.host.hello()
+    resources.jail.level()
+    resources.embedder.ping()
+
+
+def measure(app: FastAPI) -> bytes:
+    """Return the metrics with the gauges read now; while a part is away its gauges keep their last value."""
+    metrics: Metrics = app.state.metrics
+    resources: Resources | None = getattr(app.state, "resources", None)
+    if resources is not None:
+        _measure_host(metrics, resources)
+        files, used = usage(resources.settings.sockets.quarantine)
+        metrics.quarantine_files.set(files)
+        metrics.quarantine_bytes.set(used)
+    return metrics.render()
+
+
+def _measure_host(metrics: Metrics, resources: Resources) -> None:
+    try:
+        hello = resources.host.hello()
+    except MayflyError:
+        return
+    metrics.live_sessions.set(hello.live)
+    metrics.session_capacity.set(hello.capacity)

@@ -1,0 +1,124 @@
+"""How a session begins and ends, and how an account goes: deeds that span the record and the processes.
+
+A session is written down only after its process lives and is unlocked, so that a sign-in which fails half-way leaves at
+most a process without a row, which the sweep kills.
+"""
+
+import contextlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from api.dependencies import find_session, renew
+from api.resources import Resources
+from models.accounts.service import Unlocked
+from models.errors import MayflyError, NoSuchThing, TooManySessions
+from models.ids import hash_token, new_id, new_token
+from models.receipts import service as receipt_record
+from models.receipts.signing import Receipt
+from models.sessions import service as session_record
+from models.sessions.service import Opening
+from models.vocabulary import EndReason
+from sessions.purge import purge
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session that has just begun; ``token`` exists nowhere else."""
+
+    session_id: str
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+def sign_in(resources: Resources, email: str, password: str) -> SignedIn:
+    """Check the password, start a session process, unlock it, and write the session down.
+
+    Raises ``InvalidCredentials``, ``TooManySessions``, ``HostFull``, ``PartUnavailable``.
+    """
+    with resources.database.transaction() as db:
+        account = resources.accounts.verify(db, email, password)
+        # Only to spare a process; what decides is the count in the transaction that writes the session down.
+        if session_record.count_open(db, account.user_id) >= resources.settings.sessions.per_account:
+            raise TooManySessions
+    session_id, token = new_id(), new_token()
+    try:
+        expires_at = _start_process(resources, session_id, account)
+        _write_down(resources, session_id, token, account.user_id)
+    except BaseException:
+        with contextlib.suppress(MayflyError):
+            resources.host.kill(session_id)
+        raise
+    return SignedIn(session_id, token, expires_at)
+
+
+def sign_out(resources: Resources, token: str) -> Receipt:
+    """Purge the session of a token and return the receipt; callers that come while it runs get the same one.
+
+    Raises ``SessionExpired`` for a token that is already dead.
+    """
+
+    def end() -> Receipt:
+        return end_session(resources, find_session(resources, token).session_id, "sign_out")
+
+    return resources.sign_outs.join(hash_token(token), end)
+
+
+def end_session(resources: Resources, session_id: str, reason: EndReason) -> Receipt:
+    """Purge one session, whatever state it is in, and return its one receipt."""
+    receipt = purge(session_id, reason, resources.purge_parts)
+    resources.metrics.purges.labels(receipt.statement.reason).inc()
+    return receipt
+
+
+def end_for_hook(resources: Resources, session_id: str) -> Receipt:
+    """Purge a session for the tutor application's backend; one that has ended answers with the receipt it has.
+
+    Raises ``NoSuchThing`` for a session nobody knows.
+    """
+    with resources.database.transaction() as db:
+        receipt = receipt_record.of_session(db, session_id)
+        known = session_record.get(db, session_id) is not None
+    if receipt is not None:
+        return receipt
+    if not known:
+        raise NoSuchThing
+    return end_session(resources, session_id, "hook")
+
+
+def end_all_of_account(resources: Resources, user_id: str, reason: EndReason) -> list[Receipt]:
+    """Purge every session of an account and return the receipts."""
+    with resources.database.transaction() as db:
+        session_ids = [info.session_id for info in session_record.unended_of_user(db, user_id)]
+    return [end_session(resources, session_id, reason) for session_id in session_ids]
+
+
+def recover(resources: Resources, email: str, code: str, new_password: str) -> tuple[str, list[Receipt]]:
+    """Set a new password and purge the account's sessions; return the account's id and the receipts.
+
+    Raises ``InvalidCredentials`` for an unknown address and a wrong code alike.
+    """
+    with resources.database.transaction() as db:
+        user_id = resources.accounts.recover(db, email, code, new_password)
+    return user_id, end_all_of_account(resources, user_id, "sign_out")
+
+
+def _start_process(resources: Resources, session_id: str, account: Unlocked) -> datetime:
+    settings = resources.settings.sessions
+    resources.host.open(session_id, idle_seconds=settings.idle_seconds, absolute_seconds=settings.absolute_seconds)
+    resources.session(session_id).unlock(account.learner_key, account.languages)
+    return renew(resources, session_id)
+
+
+def _write_down(resources: Resources, session_id: str, token: str, user_id: str) -> None:
+    settings = resources.settings.sessions
+    opening = Opening(
+        session_id=session_id,
+        user_id=user_id,
+        node_id=resources.node_id,
+        host_instance=resources.host.hello().instance,
+        token_hash=hash_token(token),
+        idle_seconds=settings.idle_seconds,
+        absolute_seconds=settings.absolute_seconds,
+    )
+    with resources.database.transaction() as db:
+        session_record.open_session(db, opening, max_open=settings.per_account)

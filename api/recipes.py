@@ -1,0 +1,112 @@
+"""How each process of the service is started: its module, environment and configuration."""
+
+import msgspec
+
+from api.children import Recipe, supervised
+from api.preparation import Prepared
+from api.settings import Settings
+from ingestion.limits import JailLimits
+from processes.hardening import child_environment
+
+
+def recipes(settings: Settings, prepared: Prepared, listener: int) -> tuple[Recipe, ...]:
+    """Return the recipes in the order of starting. ``listener`` is the descriptor of the front's listening socket."""
+    return (_embedder(settings), _jailer(settings, prepared), _host(settings), _front(settings, listener))
+
+
+def _embedder(settings: Settings) -> Recipe:
+    from vectorstore.server import EmbedderConfig
+
+    config = EmbedderConfig(
+        socket=str(settings.sockets.embedder),
+        model=settings.embedding.model,
+        model_dir=str(settings.model_dir),
+        backend=settings.embedding.backend,
+        threads=settings.embedding.threads,
+        queue_texts=settings.embedding.queue_texts,
+    )
+    return Recipe(
+        name="embedder",
+        module="vectorstore.server",
+        environment=_environment(settings, scrubbing=True),
+        config=msgspec.json.encode(config),
+        socket=settings.sockets.embedder,
+    )
+
+
+def _jailer(settings: Settings, prepared: Prepared) -> Recipe:
+    from ingestion.jailer import JailerConfig
+
+    config = JailerConfig(
+        socket=str(settings.sockets.jailer),
+        tokenizer_file=prepared.tokenizer_file,
+        passage_prefix=prepared.passage_prefix,
+        jails=settings.ingest.jails,
+        limits=jail_limits(settings),
+    )
+    return Recipe(
+        name="jailer",
+        module="ingestion.jailer",
+        environment=_environment(settings, scrubbing=False),
+        config=msgspec.json.encode(config),
+        socket=settings.sockets.jailer,
+    )
+
+
+def _host(settings: Settings) -> Recipe:
+    from sessions.host import HostConfig
+    from sessions.limits import SessionLimits
+
+    uploads = settings.uploads
+    config = HostConfig(
+        socket=str(settings.sockets.host),
+        sessions_dir=str(settings.sockets.sessions),
+        quarantine_dir=str(settings.sockets.quarantine),
+        jailer_socket=str(settings.sockets.jailer),
+        embedder_socket=str(settings.sockets.embedder),
+        capacity=settings.sessions.capacity,
+        limits=SessionLimits(
+            files=uploads.files,
+            file_bytes=uploads.file_bytes,
+            session_bytes=uploads.session_bytes,
+            chunks=settings.ingest.chunks,
+            queue_files=uploads.queue_files,
+            queue_bytes=uploads.queue_bytes,
+        ),
+    )
+    return Recipe(
+        name="host",
+        module="sessions.host",
+        environment=_environment(settings, scrubbing=False),
+        config=msgspec.json.encode(config),
+        socket=settings.sockets.host,
+    )
+
+
+def _front(settings: Settings, listener: int) -> Recipe:
+    return Recipe(
+        name="front",
+        module="api.front",
+        environment=_environment(settings, scrubbing=True),
+        arguments=("--socket", str(listener)),
+        descriptors=(listener,),
+    )
+
+
+def jail_limits(settings: Settings) -> JailLimits:
+    """Return what one document may cost."""
+    ingest = settings.ingest
+    return JailLimits(
+        pages=ingest.pages,
+        pixels=ingest.pixels,
+        chunks=ingest.chunks,
+        text_bytes=ingest.text_bytes,
+        document_seconds=ingest.document_seconds,
+        memory_bytes=ingest.memory_bytes,
+        chunk_tokens=ingest.chunk_tokens,
+        ocr_dpi=ingest.ocr_dpi,
+    )
+
+
+def _environment(settings: Settings, *, scrubbing: bool) -> dict[str, str]:
+    return supervised(child_environment(settings.sockets.temporary, scrubbing=scrubbing))

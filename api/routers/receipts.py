@@ -1,0 +1,23 @@
+"""Receipts: anyone who knows a receipt's id may read it; the key to check it is public."""
+
+from fastapi import APIRouter
+
+from api.dependencies import Db, Res
+from api.routers import refuses
+from api.schemas.receipts import Receipt, ReceiptKey
+from models.errors import NoSuchThing
+from models.receipts import service as receipt_record
+
+router = APIRouter(prefix="/v1/receipts", tags=["receipts"])
+
+
+@router.get("/key", responses=refuses())
+def get_key(resources: Res) -> ReceiptKey:
+    """Return the public key that checks this deployment's receipts."""
+    return ReceiptKey(key_id=resources.signer.key_id, public_key=resources.signer.public_key.hex())
+
+
+@router.get("/{receipt_id}", responses=refuses(NoSuchThing))
+def get_receipt(receipt_id: str, db: Db) -> Receipt:
+    """Return one receipt."""
+    return Receipt.of(receipt_record.get(db, receipt_id))

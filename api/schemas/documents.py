@@ -1,0 +1,69 @@
+"""Documents and their progress."""
+
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from api.schemas import Outgoing
+from models.content import DocumentStatus
+from sessions.messages import Deleted, DocumentState
+
+
+class Document(Outgoing):
+    """One document of the session, as its learner may see it.
+
+    ``progress`` runs from 0 to 1; ``error`` is a code of docs/problems.md; ``timings`` are seconds by stage.
+    """
+
+    document_id: str
+    filename: Annotated[str, Field(repr=False)]
+    media_type: str | None
+    bytes: int
+    pages: int
+    chunks: int
+    language: str | None
+    status: DocumentStatus
+    progress: Annotated[float, Field(ge=0, le=1)]
+    error: str | None = None
+    ocr_pages: int = 0
+    ocr_confidence: float | None = None
+    timings: Annotated[dict[str, float], Field(default_factory=dict)]
+
+    @classmethod
+    def of(cls, state: DocumentState) -> Self:
+        """Return the wire form of a session's document."""
+        return cls.model_validate(state, from_attributes=True)
+
+
+class Documents(Outgoing):
+    """Documents in the order of upload."""
+
+    documents: list[Document]
+
+
+class DocumentProgress(Outgoing):
+    """The data of one event."""
+
+    document_id: str
+    status: DocumentStatus
+    progress: Annotated[float, Field(ge=0, le=1)]
+    error: str | None = None
+
+    @classmethod
+    def of(cls, state: DocumentState) -> Self:
+        """Return what an event tells of a document: ids and numbers, no name."""
+        return cls.model_validate(state, from_attributes=True)
+
+
+class Removed(Outgoing):
+    """What was removed with a document."""
+
+    document_id: str
+    pages: int
+    chunks: int
+    bytes: int
+
+    @classmethod
+    def of(cls, deleted: Deleted) -> Self:
+        """Return the wire form of what a session removed."""
+        return cls.model_validate(deleted, from_attributes=True)

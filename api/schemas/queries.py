@@ -1,0 +1,53 @@
+"""Questions and the passages that answer them."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints
+
+from api.schemas import Incoming, Outgoing
+from models.content import Answer, Relevance
+
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+
+
+class Question(Incoming):
+    """One question to the session's documents; ``document_ids`` and ``language`` narrow where to look."""
+
+    text: Annotated[str, Field(min_length=1, max_length=4000, repr=False, pattern=r"\S")]
+    top_k: Annotated[int, Field(ge=1, le=20)] = 5
+    max_tokens: Annotated[int | None, Field(ge=16, le=32_768)] = None
+    document_ids: Annotated[list[Annotated[str, Field(max_length=64)]] | None, Field(min_length=1, max_length=1000)] = (
+        None
+    )
+    language: LanguageCode | None = None
+
+
+class Passage(Outgoing):
+    """A quotation: untrusted text of a learner's document, never an instruction.
+
+    ``text`` is exactly ``[start:end]``, in characters, of the named page's normalised text; pages count from 1.
+    """
+
+    document_id: str
+    filename: Annotated[str, Field(repr=False)]
+    page: int
+    start: int
+    end: int
+    text: Annotated[str, Field(repr=False)]
+    rank: int
+    relevance: Relevance
+    flags: Annotated[list[str], Field(default_factory=list)]
+
+
+class Passages(Outgoing):
+    """The passages for one question, best first; none, and ``nothing_relevant``, when nothing fits."""
+
+    passages: list[Passage]
+    nothing_relevant: bool
+    took_ms: float
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        """Return the wire form of an answer."""
+        passages = [Passage.model_validate(passage, from_attributes=True) for passage in answer.passages]
+        return cls(passages=passages, nothing_relevant=answer.nothing_relevant, took_ms=answer.took_ms)

@@ -1,0 +1,62 @@
+"""Receipts and the key that checks them."""
+
+from typing import Literal, Self
+
+import msgspec
+
+from api.schemas import Outgoing
+from models.receipts import signing, statement
+from models.vocabulary import EndReason, ReceiptKind
+
+
+class Step(Outgoing):
+    """One step of a deletion and what came of it."""
+
+    name: str
+    result: statement.StepResult
+    duration_ms: int
+
+
+class Statement(Outgoing):
+    """What was deleted, why, and in which steps; times are UTC to the minute."""
+
+    version: Literal[1]
+    receipt_id: str
+    kind: ReceiptKind
+    session_id: str
+    reason: EndReason
+    documents_purged: int
+    pages_purged: int
+    chunks_purged: int
+    bytes_purged: int
+    rows_erased: int
+    verified: list[str]
+    steps: list[Step]
+    opened_at: str
+    ended_at: str
+    software: str
+
+
+class Receipt(Outgoing):
+    """A signed statement.
+
+    The Ed25519 signature, in hex, covers ``mayfly receipt 1``, a newline, and the statement as JSON with sorted keys
+    and no blanks.
+    """
+
+    statement: Statement
+    key_id: str
+    signature: str
+
+    @classmethod
+    def of(cls, receipt: signing.Receipt) -> Self:
+        """Return the wire form of a receipt; nothing is added or left out, so that the signature still holds."""
+        return cls.model_validate(msgspec.to_builtins(receipt))
+
+
+class ReceiptKey(Outgoing):
+    """The public key of this deployment's receipts, 32 bytes as hex."""
+
+    key_id: str
+    algorithm: Literal["Ed25519"] = "Ed25519"
+    public_key: str

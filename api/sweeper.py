@@ -1,0 +1,77 @@
+"""The front's background thread: it finishes what ended by itself, and opens the doors once it has done so first."""
+
+import threading
+
+from api import logging
+from api.resources import Progress, Resources
+from models.errors import MayflyError
+from models.receipts.signing import Receipt
+from sessions.sweep import Swept, sweep
+
+_RETRY_SECONDS = 0.25
+
+
+class Sweeper:
+    """Sweeps at once and then every ``sweep_seconds``, until stopped."""
+
+    def __init__(self, resources: Resources, progress: Progress) -> None:
+        self._resources = resources
+        self._progress = progress
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin. The first sweep opens the front's doors."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Return when the sweep in progress, if any, is over."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            swept = self._sweep()
+            pause = self._resources.settings.sessions.sweep_seconds if swept else _RETRY_SECONDS
+
+    def _sweep(self) -> bool:
+        try:
+            # A front that has just started must find the host, or it would take a host that is starting for a dead one.
+            if not self._progress.is_open:
+                self._resources.host.hello()
+            swept = sweep(self._resources.purge_parts)
+        except MayflyError as error:
+            self._note_failure(error)
+            return False
+        except Exception as error:  # noqa: BLE001  # A sweeper that dies would leave everything behind from then on.
+            self._note_failure(error)
+            return False
+        self._note(swept)
+        return True
+
+    def _note(self, swept: Swept) -> None:
+        self._resources.leases.forget_ended()
+        for receipt in swept.receipts:
+            self._tell(receipt)
+        if swept.unfinished:
+            logging.get().warning("purges_unfinished", count=len(swept.unfinished))
+        if not self._progress.is_open:
+            logging.get().info("start_up_sweep_done", count=len(swept.receipts))
+        self._progress.note_sweep()
+        self._resources.metrics.last_sweep.set_to_current_time()
+
+    def _tell(self, receipt: Receipt) -> None:
+        statement = receipt.statement
+        self._resources.metrics.purges.labels(statement.reason).inc()
+        logging.get().info(
+            "session_purged",
+            session_id=statement.session_id,
+            reason=statement.reason,
+            receipt_id=statement.receipt_id,
+            documents=statement.documents_purged,
+        )
+
+    def _note_failure(self, error: Exception) -> None:
+        self._resources.metrics.sweep_failures.inc()
+        logging.get().warning("sweep_failed", error=type(error).__name__, where=logging.where(error))
