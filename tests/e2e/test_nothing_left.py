@@ -1,14 +1,29 @@
 """What a learner uploaded and asked is nowhere once he is gone, and never in a file in the clear (P1 to P3)."""
 
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from api.client import Client, LearnerSession, Problem
-from tests.conftest import new_learner
+from tests.conftest import new_learner, serving
 from tests.support import inspection, library, residue
+from tests.support.mariadb import Server, running
 from tests.support.service import Service
 from tests.support.wire import slow_upload
+
+
+@pytest.fixture(scope="module")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def on_mariadb(mariadb: Server) -> Iterator[Service]:
+    with serving(MAYFLY_DATABASE_URL=mariadb.new_database()) as service:
+        yield service
 
 
 def sentence(marker: str) -> str:
@@ -28,17 +43,39 @@ def upload_everywhere(session: LearnerSession, marker: str) -> None:
 
 
 def test_after_sign_out_nothing_of_the_session_is_found_anywhere(service: Service, learner: LearnerSession) -> None:
+    sign_out_and_search(service, learner, inspection.folders(service))
+
+
+def test_nothing_of_a_session_is_found_in_mariadb_s_files_either(on_mariadb: Service, mariadb: Server) -> None:
+    with Client(on_mariadb.url) as client:
+        learner = new_learner(client)
+
+        sign_out_and_search(on_mariadb, learner, [*inspection.folders(on_mariadb), mariadb.folder])
+
+    session_id = learner.session_id.encode()
+    assert any(session_id in file.read_bytes() for file in mariadb.data.rglob("*") if file.is_file())
+
+
+def sign_out_and_search(service: Service, learner: LearnerSession, folders: list[Path]) -> None:
+    """Upload a marker in every way, find it, sign out, and find it nowhere."""
     marker = residue.new_marker()
     upload_everywhere(learner, marker)
     before = residue.in_memory(inspection.processes(service), marker)
+    controls = [folder / "control" for folder in folders]
+    for control in controls:
+        control.write_text(marker, encoding="utf-8")
+    in_files_before = residue.in_files(folders, marker)
+    for control in controls:
+        control.unlink()
 
     receipt = learner.sign_out()
 
     assert before, "the marker was never in memory, so its absence below would prove nothing"
+    assert in_files_before == [str(control) for control in controls], "only what was planted may be found"
     assert receipt["statement"]["documents_purged"] == 3
     assert residue.in_memory(inspection.processes(service), marker) == {}
     assert residue.in_open_files(inspection.processes(service), marker) == []
-    assert residue.in_files(inspection.folders(service), marker) == []
+    assert residue.in_files(folders, marker) == []
     assert residue.in_bytes(inspection.metrics(service).encode(), marker) == 0
 
 
