@@ -227,7 +227,7 @@ def response_of(error: MayflyError, *, extra_headers: dict[str, str] | None = No
 
 def known_problems() -> dict[str, type[MayflyError]]:
     """Map every slug that a reply or a document's ``error`` can carry to its error type."""
-    return errors.by_slug() | {MayflyError.slug: MayflyError, errors.InvalidRequest.slug: errors.InvalidRequest}
+    return errors.by_slug()
 
 
 def problems(*kinds: type[MayflyError]) -> dict[int | str, dict[str, Any]]:

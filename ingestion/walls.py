@@ -42,8 +42,9 @@ _MNT_DETACH = 2
 
 _SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
-_STAGE = "/tmp"  # noqa: S108 - covered by a file system of the jail's own before anything is put there.
-_PRIVATE_FOLDER = Path("/tmp")  # noqa: S108 - as above.
+# Where the jail's root is built: a folder that hides nothing the jail must see when a file system is put over it.
+_STAGES = ("/mnt", "/media", "/srv", "/opt", "/tmp")  # noqa: S108 - covered before anything is put there.
+_PRIVATE_FOLDER = Path("/private")
 _PRIVATE_BYTES = 128 * MIB
 _MAX_DESCRIPTORS = 64
 # In a user namespace the jail's processes are counted apart; the user nobody's are counted together.
@@ -135,16 +136,25 @@ def _build_root() -> None:
     """Make a root: the system's programs and this interpreter read-only, a few devices, one private folder."""
     os.umask(0o022)
     _mount(None, "/", flags=_MS_REC | _MS_PRIVATE)
-    _mount("tmpfs", _STAGE, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, options="mode=0755,size=1m")
-    _show(_shown())
-    private = _STAGE + str(_PRIVATE_FOLDER)
+    stage = _stage()
+    _mount("tmpfs", stage, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, options="mode=0755,size=1m")
+    _show(_shown(), stage)
+    private = stage + str(_PRIVATE_FOLDER)
     Path(private).mkdir(mode=0o700)
     flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
     _mount("tmpfs", private, kind="tmpfs", flags=flags, options=f"mode=0700,size={_PRIVATE_BYTES}")
     if os.geteuid() == 0:
         os.chown(private, _NOBODY, _NOBODY)
-    _change_root()
+    _change_root(stage)
     os.umask(0o077)
+
+
+def _stage() -> str:
+    shown = [os.path.realpath(path) for path in _shown()]
+    for stage in _STAGES:
+        if Path(stage).is_dir() and not any(path.startswith(stage + "/") for path in shown):
+            return stage
+    raise OSError("no folder is free to build a jail's root in")
 
 
 def _shown() -> Iterator[str]:
@@ -157,9 +167,9 @@ def _shown() -> Iterator[str]:
             yield path
 
 
-def _show(paths: Iterator[str]) -> None:
+def _show(paths: Iterator[str], stage: str) -> None:
     for path in paths:
-        target = Path(_STAGE + path)
+        target = Path(stage + path)
         target.parent.mkdir(parents=True, exist_ok=True)
         if Path(path).is_symlink():
             target.symlink_to(Path(path).readlink())
@@ -171,17 +181,17 @@ def _show(paths: Iterator[str]) -> None:
         _mount(path, str(target), flags=_MS_BIND | _MS_REC)
         _mount(None, str(target), flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
     for device in _DEVICES:
-        target = Path(_STAGE + device)
+        target = Path(stage + device)
         target.parent.mkdir(exist_ok=True)
         target.touch()
         _mount(device, str(target), flags=_MS_BIND)
 
 
-def _change_root() -> None:
-    old = Path(_STAGE, "old")
+def _change_root(stage: str) -> None:
+    old = Path(stage, "old")
     old.mkdir()
     machine = os.uname().machine
-    _check(_libc.syscall(_SYS_PIVOT_ROOT[machine], _STAGE.encode(), str(old).encode()))
+    _check(_libc.syscall(_SYS_PIVOT_ROOT[machine], stage.encode(), str(old).encode()))
     os.chdir("/")
     _check(_libc.umount2(b"/old", _MNT_DETACH))
     Path("/old").rmdir()

@@ -236,8 +236,9 @@ def _descendants(family: type[MayflyError]) -> list[type[MayflyError]]:
 
 
 def by_slug() -> dict[str, type[MayflyError]]:
-    """Map each slug to its error type (families without a slug of their own are left out)."""
-    return {error.slug: error for error in _descendants(MayflyError) if "slug" in vars(error)}
+    """Map each slug to the error that brought it in: families have none, and a special case repeats its parent's."""
+    named = [error for error in _descendants(MayflyError) if "slug" in vars(error)]
+    return {error.slug: error for error in reversed(named)}
 
 
 def from_slug(slug: str, *, retry_after_seconds: int | None = None) -> MayflyError:

