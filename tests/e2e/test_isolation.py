@@ -1,0 +1,96 @@
+"""No request reaches another learner's session: not its documents or passages, not the fact that they exist (P4)."""
+
+import secrets
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from api.client import Client, LearnerSession, Question
+from tests.conftest import new_learner
+from tests.support import inspection, library
+from tests.support.service import Service
+
+ROUTES = [route for route in inspection.every_route() if "{" in route[1] and route[1].startswith("/v1")]
+
+
+@pytest.fixture
+def stranger(client: Client) -> Iterator[LearnerSession]:
+    """Another learner, with a document of his own."""
+    with new_learner(client) as session:
+        upload(session, "The stranger's own note is about beekeeping in the hills.")
+        yield session
+
+
+def upload(session: LearnerSession, text: str) -> str:
+    (document,) = session.upload(("note.txt", text.encode(), "text/plain"))
+    assert session.wait(document.document_id).status == "ready"
+    return document.document_id
+
+
+def reply_to(service: Service, session: LearnerSession, route: tuple[str, str], named: str) -> tuple[object, ...]:
+    """Call a route with an id in its path and return all of the reply that could tell something."""
+    method, path = route
+    for parameter in ("{document_id}", "{session_id}", "{receipt_id}"):
+        path = path.replace(parameter, named)
+    headers = {"Authorization": f"Bearer {session.signed_in.token}"}
+    reply = httpx2.request(method.upper(), service.url + path, headers=headers, trust_env=False, timeout=60)
+    told = {name: value for name, value in reply.headers.items() if name not in {"date", "x-request-id"}}
+    return reply.status_code, reply.content, told
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+def test_a_foreign_id_and_one_that_never_was_get_the_same_reply(
+    service: Service, learner: LearnerSession, stranger: LearnerSession, route: tuple[str, str]
+) -> None:
+    document_id = upload(learner, library.ENGLISH[8])
+    foreign_id = learner.session_id if "{session_id}" in route[1] else document_id
+
+    foreign = reply_to(service, stranger, route, foreign_id)
+    unknown = reply_to(service, stranger, route, secrets.token_hex(16))
+
+    assert foreign == unknown
+    assert foreign[0] in {401, 404}
+    assert learner.document(document_id).status == "ready"
+
+
+def test_the_exact_sentence_of_another_learner_finds_nothing_of_his(
+    learner: LearnerSession, stranger: LearnerSession
+) -> None:
+    upload(learner, library.ENGLISH[8])
+    assert library.ENGLISH_ANSWER in learner.ask(library.ENGLISH[8]).passages[0].text
+
+    found = stranger.ask(library.ENGLISH[8]).passages
+
+    assert not any(library.ENGLISH_ANSWER in passage.text for passage in found)
+
+
+def test_a_question_cannot_name_another_learner_s_document(
+    service: Service, learner: LearnerSession, stranger: LearnerSession
+) -> None:
+    document_id = upload(learner, library.ENGLISH[8])
+    headers = {"Authorization": f"Bearer {stranger.signed_in.token}"}
+
+    replies = [
+        httpx2.post(
+            f"{service.url}/v1/sessions/current/queries",
+            json={"text": "ice crystals", "document_ids": [named]},
+            headers=headers,
+            trust_env=False,
+        )
+        for named in (document_id, secrets.token_hex(16))
+    ]
+
+    assert [reply.status_code for reply in replies] == [404, 404]
+    assert replies[0].content == replies[1].content
+
+
+def test_the_same_document_in_two_sessions_is_two_documents(learner: LearnerSession, stranger: LearnerSession) -> None:
+    upload(stranger, library.ENGLISH[8])
+    mine = upload(learner, library.ENGLISH[8])
+
+    learner.delete(mine)
+
+    question = Question(text=library.ENGLISH_QUESTION)
+    assert library.ENGLISH_ANSWER in stranger.ask(question).passages[0].text
+    assert stranger.sign_out()["statement"]["documents_purged"] == 2
