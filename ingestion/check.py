@@ -38,12 +38,18 @@ def check(extraction: Extraction, limits: JailLimits) -> Extraction:
         _refuse()
     if len(extraction.pages) > limits.pages or len(extraction.chunks) > limits.chunks:
         _refuse()
-    if sum(len(page.text.encode("utf-8", "replace")) for page in extraction.pages) > limits.text_bytes:
+    if text_bytes(extraction) > limits.text_bytes:
         _refuse()
     for number, page in enumerate(extraction.pages, start=1):
         _check_page(page, number)
-    _check_chunks(extraction)
+    _check_chunks(extraction, limits)
     return extraction
+
+
+def text_bytes(extraction: Extraction) -> int:
+    """Return how much text there is, in UTF-8: that of the pages, and each chunk's headings."""
+    pages = sum(len(page.text.encode("utf-8", "replace")) for page in extraction.pages)
+    return pages + sum(len(title.encode("utf-8", "replace")) for chunk in extraction.chunks for title in chunk.heading)
 
 
 def _check_page(page: Page, number: int) -> None:
@@ -56,12 +62,12 @@ def _check_page(page: Page, number: int) -> None:
         _refuse()
 
 
-def _check_chunks(extraction: Extraction) -> None:
+def _check_chunks(extraction: Extraction, limits: JailLimits) -> None:
     before = (0, 0)
     for chunk in extraction.chunks:
         if not 1 <= chunk.page <= len(extraction.pages) or not _is_cut(chunk, extraction.pages[chunk.page - 1]):
             _refuse()
-        if (chunk.page, chunk.start) < before:
+        if (chunk.page, chunk.start) < before or chunk.end - chunk.start > limits.chunk_characters:
             _refuse()
         before = (chunk.page, chunk.end)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from semantic_text_splitter import TextSplitter
 
 from ingestion.check import MAX_HEADING_CHARACTERS, MAX_HEADINGS
+from ingestion.limits import CHARACTERS_PER_TOKEN
 from models.content import Chunk, Page
 from models.errors import QuotaExceeded
 from vectorstore.tokens import TokenCounter
@@ -131,14 +132,15 @@ class Chunker:
         """Yield the chunk, or, where joining changed the count of its tokens, what of it fits."""
         if chunk.start == chunk.end or not page.text[chunk.start : chunk.end].strip():
             return
-        if self._counter.count(passage(page, chunk)) <= self._max_tokens:
+        is_long = chunk.end - chunk.start > self._max_tokens * CHARACTERS_PER_TOKEN
+        if not is_long and self._counter.count(passage(page, chunk)) <= self._max_tokens:
             yield chunk
-        elif chunk.heading:
+        elif chunk.heading and not is_long:
             yield from self._fitting(page, Chunk(chunk.page, chunk.start, chunk.end, chunk.heading[1:]))
         elif chunk.end - chunk.start > 1:
             middle = (chunk.start + chunk.end) // 2
-            yield from self._fitting(page, Chunk(chunk.page, chunk.start, middle))
-            yield from self._fitting(page, Chunk(chunk.page, middle, chunk.end))
+            yield from self._fitting(page, Chunk(chunk.page, chunk.start, middle, chunk.heading))
+            yield from self._fitting(page, Chunk(chunk.page, middle, chunk.end, chunk.heading))
         else:
             yield chunk
 

@@ -6,6 +6,7 @@ or the session is dropped, it kills the jail with everything the jail started.
 """
 
 import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -16,6 +17,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ingestion.chunk import Chunker
@@ -26,17 +28,27 @@ from ingestion.limits import JailerConfig, JailLimits
 from ingestion.visitor import Visitor, send_at_once
 from ingestion.walls import enclose, private_folder
 from ingestion.warm import probe, warm_up
-from models.errors import ParserFailed, TimedOut
+from models.errors import ParserFailed, PartUnavailable, TimedOut
 from processes import ipc
 from vectorstore.tokens import TokenCounter
 
 _GREETING_SECONDS = 10.0
+_DEAF_SECONDS = 0.2
+_DEATH_SECONDS = 5.0
+_DEATH_PAUSE_SECONDS = 0.002
+_PR_SET_CHILD_SUBREAPER = 36
+# What a jail says through its pipe.
+_PAGE, _ANSWER = b"p", b"a"
 _HANG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+_DEAD_ONES = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 
 @dataclass(slots=True, eq=False)
 class _Jail:
-    """A jail at work. ``pages`` is the pipe through which it says that it recognises another page."""
+    """A jail at work. ``pages`` is the pipe through which it says that it recognises another page, or answers now.
+
+    ``credit`` is the time that its finished pages have bought it; ``page_began`` is when the current one began.
+    """
 
     pid: int
     sock: socket.socket
@@ -45,6 +57,9 @@ class _Jail:
     started: float
     deadline: float
     recognised: int = 0
+    credit: float = 0.0
+    page_began: float | None = None
+    answering: bool = False
 
 
 class Guard:
@@ -61,6 +76,7 @@ class Guard:
         self._by_descriptor: dict[int, _Jail] = {}
         self._poll = select.poll()
         self._stopping = False
+        self._deaf_until: float | None = None
         warm_up(self._chunker)
         self.walls = " ".join(sorted(probe(config.limits)))
         self._listener = ipc.listen(Path(config.socket))
@@ -71,6 +87,7 @@ class Guard:
 
     def run(self) -> None:
         """Serve until stopped."""
+        adopt_orphans()
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
@@ -82,8 +99,10 @@ class Guard:
             for descriptor, events in self._poll.poll(self._patience_ms()):
                 self._attend(descriptor, events)
             self._end_overdue()
+            self._listen_again()
             self._reap()
             self._admit()
+        self._listener.close()  # First: a client whose jail ends asks here whether the jailer is still there.
         for jail in list(self._jails.values()):
             self._end(jail, None)
 
@@ -107,14 +126,27 @@ class Guard:
             self._withdraw(descriptor)
 
     def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        try:
             sock, _ = self._listener.accept()
-            sock.setblocking(True)  # The jail inherits it; this process only ever uses MSG_DONTWAIT.
-            if not ipc.is_own_user(sock):
-                sock.close()
-                return
-            self._greeting[sock.fileno()] = Visitor(sock, time.monotonic() + _GREETING_SECONDS)
-            self._poll.register(sock.fileno(), select.POLLIN | _HANG_UP)
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            # No descriptor or no memory left: the visitor stays at the door until some are free.
+            log("jailer_deaf", errno=error.errno or 0)
+            self._poll.unregister(self._listener.fileno())
+            self._deaf_until = time.monotonic() + _DEAF_SECONDS
+            return
+        sock.setblocking(True)  # The jail inherits it; this process only ever uses MSG_DONTWAIT.
+        if not ipc.is_own_user(sock):
+            sock.close()
+            return
+        self._greeting[sock.fileno()] = Visitor(sock, time.monotonic() + _GREETING_SECONDS)
+        self._poll.register(sock.fileno(), select.POLLIN | _HANG_UP)
+
+    def _listen_again(self) -> None:
+        if self._deaf_until is not None and time.monotonic() >= self._deaf_until:
+            self._deaf_until = None
+            self._poll.register(self._listener.fileno(), select.POLLIN)
 
     def _greet(self, visitor: Visitor) -> None:
         """Do what the visitor wants, once that is known."""
@@ -136,40 +168,48 @@ class Guard:
         if isinstance(request, AskLevel):
             send_at_once(visitor.sock, Level(walls=self.walls))
         else:
-            send_at_once(visitor.sock, Dropped(jails=self._drop(request.session)))
+            jails = self._drop(request.session)
+            if jails is not None:
+                send_at_once(visitor.sock, Dropped(jails=jails))
         self._forget(visitor.sock)
 
     def _watch(self, jail: _Jail, descriptor: int, events: int) -> None:
         if descriptor == jail.sock.fileno():
             self._end(jail, None)
         elif events & select.POLLIN:
-            # However often a jail says so, it never gets more time than its pages are worth.
-            announced = jail.recognised + len(os.read(jail.pages, 4096))
-            jail.recognised = min(announced, self._limits.pages)
-            budget = self._limits.document_seconds + jail.recognised * self._limits.ocr_page_seconds
-            jail.deadline = jail.started + budget
+            self._listen_to(jail)
         else:
             self._poll.unregister(descriptor)
+
+    def _listen_to(self, jail: _Jail) -> None:
+        """Take in what a jail says of itself. However often it says so, pages buy it no more than they take."""
+        with contextlib.suppress(BlockingIOError):
+            said = os.read(jail.pages, 4096)
+            jail.answering = jail.answering or _ANSWER in said
+            for _ in range(min(said.count(_PAGE), self._limits.pages - jail.recognised)):
+                credit_page(jail, self._limits, time.monotonic())
 
     def _withdraw(self, descriptor: int) -> None:
         for visitor in [each for each in self._waiting if each.sock.fileno() == descriptor]:
             self._waiting.remove(visitor)
             self._forget(visitor.sock)
 
-    def _drop(self, session: str) -> int:
+    def _drop(self, session: str) -> int | None:
+        """Kill and reap a session's jails; return how many there were, or ``None`` when one of them would not die."""
         waiting = [visitor for visitor in self._waiting if visitor.session == session]
         jails = [jail for jail in self._jails.values() if jail.session == session]
         for visitor in waiting:
             self._waiting.remove(visitor)
             self._forget(visitor.sock)
-        for jail in jails:
-            self._end(jail, None)
-        return len(waiting) + len(jails)
+        are_dead = [self._end(jail, None) for jail in jails]
+        return len(waiting) + len(jails) if all(are_dead) else None
 
     # --- the clock ------------------------------------------------------------
 
     def _patience_ms(self) -> float | None:
         deadlines = [each.deadline for each in (*self._greeting.values(), *self._jails.values())]
+        if self._deaf_until is not None:
+            deadlines.append(self._deaf_until)
         return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1 if deadlines else None
 
     def _end_overdue(self) -> None:
@@ -187,30 +227,55 @@ class Guard:
             self._open(self._waiting.popleft())
 
     def _open(self, visitor: Visitor) -> None:
+        """Start a jail for a visitor, or turn away this one where the machine has nothing left to build it from."""
+        try:
+            pid, ours = self._fork(visitor.sock)
+        except OSError as error:
+            log("jail_refused", errno=error.errno or 0)
+            send_at_once(visitor.sock, Failed(slug=PartUnavailable.slug))
+            self._forget(visitor.sock)
+            return
         send_at_once(visitor.sock, Admitted(limits=self._limits))
-        ours, theirs = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            _live(visitor.sock, theirs, self._limits, self._chunker)
-        os.close(theirs)
         now = time.monotonic()
         jail = _Jail(pid, visitor.sock, visitor.session, ours, now, now + self._limits.document_seconds)
         self._jails[pid] = jail
         self._by_descriptor |= {visitor.sock.fileno(): jail, ours: jail}
         self._poll.register(ours, select.POLLIN)
 
+    def _fork(self, sock: socket.socket) -> tuple[int, int]:
+        """Return a new jail's process id and our end of its pipe. Raises ``OSError``, and then nothing is left."""
+        ours, theirs = os.pipe()
+        try:
+            os.set_blocking(ours, False)
+            pid = os.fork()
+        except OSError:
+            os.close(ours)
+            raise
+        else:
+            if pid == 0:
+                _live(sock, theirs, self._limits, self._chunker)
+            return pid, ours
+        finally:
+            os.close(theirs)
+
     def _reap(self) -> None:
         for jail in list(self._jails.values()):
-            if death := os.waitid(os.P_PID, jail.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if death := os.waitid(os.P_PID, jail.pid, _DEAD_ONES):
                 self._end(jail, _blame(death))
+        with contextlib.suppress(ChildProcessError):  # Orphans that left their jail's group are our children too.
+            while (orphan := os.waitid(os.P_ALL, 0, _DEAD_ONES)) and orphan.si_pid not in self._jails:
+                os.waitpid(orphan.si_pid, os.WNOHANG)
 
-    def _end(self, jail: _Jail, slug: str | None) -> None:
-        """Kill a jail with all it started, reap it, and tell its client why."""
-        # Also after its own death: without a process namespace something may be left. Before reaping, while the
-        # number is its.
-        _kill_group(jail.pid)
-        os.waitpid(jail.pid, 0)
-        self._close(jail, slug)
+    def _end(self, jail: _Jail, slug: str | None) -> bool:
+        """Kill a jail with all it started, reap it, tell its client why, and say whether all of it is gone."""
+        # Also after its own death: without a process namespace something may be left.
+        is_gone = end_group(jail.pid)
+        self._listen_to(jail)
+        # After its answer has begun, a word of ours could stand in the middle of it; and it needs none.
+        self._close(jail, None if jail.answering else slug)
+        if not is_gone:
+            log("jail_lingers")
+        return is_gone
 
     def _close(self, jail: _Jail, slug: str | None) -> None:
         del self._jails[jail.pid]
@@ -240,7 +305,7 @@ def _live(sock: socket.socket, pages: int, limits: JailLimits, chunker: Chunker)
         if folder := private_folder(walls):
             ocr.keep_files_in(folder)
         connection = ipc.Connection(sock, JailRequest)
-        Inmate(connection, limits, chunker, lambda: _announce(pages)).serve()
+        Inmate(connection, limits, chunker, partial(_say, pages, _PAGE), partial(_say, pages, _ANSWER)).serve()
         status = 0
     except ipc.PeerGone:
         status = 0
@@ -248,15 +313,47 @@ def _live(sock: socket.socket, pages: int, limits: JailLimits, chunker: Chunker)
         os._exit(status)
 
 
-def _announce(pages: int) -> None:
-    os.write(pages, b"p")
+def _say(pages: int, word: bytes) -> None:
+    os.write(pages, word)
 
 
-def _blame(death: os.waitid_result) -> str | None:
-    """Return what a jail's death means: nothing (it has answered), out of CPU time, or broken."""
-    if death.si_code == os.CLD_EXITED and death.si_status == 0:
-        return None
-    return TimedOut.slug if death.si_status == signal.SIGXCPU else ParserFailed.slug
+def credit_page(jail: _Jail, limits: JailLimits, now: float) -> None:
+    """Note that another page begins: what the one before took is credited only now, and a page's time is lent."""
+    if jail.page_began is not None:
+        jail.credit += min(now - jail.page_began, limits.ocr_page_seconds)
+    jail.recognised += 1
+    jail.page_began = now
+    recognition_seconds = min(jail.credit + limits.ocr_page_seconds, limits.ocr_seconds)
+    jail.deadline = jail.started + limits.document_seconds + recognition_seconds
+
+
+def _blame(death: os.waitid_result) -> str:
+    """Return what the death of a jail that has not answered means: out of CPU time, or broken."""
+    was_killed = death.si_code != os.CLD_EXITED
+    return TimedOut.slug if was_killed and death.si_status == signal.SIGXCPU else ParserFailed.slug
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of its descendants' orphans, so that it can wait for all that a jail started."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_group(pid: int, *, seconds: float = _DEATH_SECONDS) -> bool:
+    """Kill a child and its process group and reap all of it; say whether nothing was left in time."""
+    deadline = time.monotonic() + seconds
+    _kill_group(pid)
+    # The child by itself first: it may not have had the time to make the group.
+    for whom in (pid, -pid):
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                reaped, _ = os.waitpid(whom, os.WNOHANG)
+                if reaped:
+                    continue
+                if time.monotonic() > deadline:
+                    return False
+                _kill_group(pid)
+                time.sleep(_DEATH_PAUSE_SECONDS)
+    return True
 
 
 def _kill_group(pid: int) -> None:

@@ -45,10 +45,12 @@ _REFUSED = re.compile(
     rb"\{\\rtf|%!PS|\0\0\0.ftyp|ID3|OggS|fLaC|#!",
     re.DOTALL,
 )
+# Possessive: a comment ends at its first end, and what was taken is never tried again.
 _HTML_START = re.compile(
-    r"\s*(?:<!--.*?-->\s*)*(?:<\?xml[^>]*\?>\s*)?(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.DOTALL
+    r"\s*+(?:<!--(?:(?!-->).)*+-->\s*+)*+(?:<\?xml[^>]*\?>\s*)?(?:<!doctype\s+html|<html[\s>])",
+    re.IGNORECASE | re.DOTALL,
 )
-_HTML_TAG = re.compile(r"<(?:body|head|div|p|h[1-6]|ul|ol|table|span|br|a|section|article)\b[^>]*>", re.IGNORECASE)
+_HTML_TAG = re.compile(r"<(?:body|head|div|p|h[1-6]|ul|ol|table|span|br|a|section|article)\b[^<>]*+>", re.IGNORECASE)
 _XML_START = re.compile(r"\s*<(?:\?xml|svg|!DOCTYPE|!ENTITY)", re.IGNORECASE)
 
 _TEXT, _OTHER = "text", "other"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from ingestion.check import MAX_LABEL_CHARACTERS, text_bytes
 from ingestion.chunk import Chunker
 from ingestion.extract.reading import Work
 from ingestion.extract.registry import EXTRACTORS
@@ -28,12 +29,16 @@ _SMALLEST_STEP = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Inmate:
-    """The reader of one document. ``recognising`` is called before each page that is recognised from pixels."""
+    """The reader of one document.
+
+    ``recognising`` is called before each page that is recognised from pixels, ``answering`` before the answer is sent.
+    """
 
     connection: ipc.Connection
     limits: JailLimits
     chunker: Chunker
     recognising: Callable[[], None]
+    answering: Callable[[], None] = lambda: None
 
     def serve(self) -> None:
         """Take the document in, answer, return. Raises ``PeerGone`` when nobody waits for the answer any more."""
@@ -46,6 +51,7 @@ class Inmate:
             answer = Failed(slug=error.slug if error.slug in SLUGS else ParserFailed.slug)
         except Exception:  # noqa: BLE001 - parsers raise anything, and what they raise may quote the document.
             answer = Failed(slug=ParserFailed.slug)
+        self.answering()
         self.connection.send(answer)
 
     def _sized(self, answer: Finished) -> Finished:
@@ -81,7 +87,10 @@ class Inmate:
         # tell.
         if not chunks and identified.family is not Family.IMAGE:
             raise EmptyDocument
-        return Extraction(identified.media_type, pages, chunks, language_of(pages))
+        extraction = Extraction(identified.media_type, pages, chunks, language_of(pages))
+        if text_bytes(extraction) > self.limits.text_bytes:  # Normalising makes some characters longer.
+            raise QuotaExceeded
+        return extraction
 
 
 class _Reporter:
@@ -105,5 +114,6 @@ class _Reporter:
 
 
 def _normal(page: Page) -> Page:
-    label = normalise(page.label).strip() if page.label else None
+    # Cut after normalising, which makes some characters longer.
+    label = normalise(page.label).strip()[:MAX_LABEL_CHARACTERS].strip() if page.label else None
     return Page(page.number, normalise(page.text), label or None, page.ocr_confidence)

@@ -196,16 +196,23 @@ class JailClient:
 
         Waits for a free jail, first come, first served. ``on_progress`` gets fractions from 0 to 1 that never fall.
         Raises ``Cancelled``, the ``MayflyError`` that the jail named, ``TimedOut`` at the wall limit,
-        ``ParserFailed`` when the jail died or answered nonsense, ``PartUnavailable`` when the jailer is not there or
-        went away.
+        ``ParserFailed`` when the jail died or answered nonsense, ``PartUnavailable`` when the jailer is not there,
+        has nothing left to build a jail from, or went away.
         """
         try:
             with self._connect() as connection, job.holding(connection):
                 limits = _admission(connection, request.session)
                 jail = ipc.Connection(connection.sock, JailReply, max_frame_bytes=limits.output_bytes)
-                with contextlib.suppress(ipc.PeerGone):  # A jail that died early may have said why: read on.
-                    _send_document(jail, request, untrusted)
-                return check(_await_text(jail, on_progress), limits)
+                try:
+                    with contextlib.suppress(ipc.PeerGone):  # A jail that died early may have said why: read on.
+                        _send_document(jail, request, untrusted)
+                    return check(_await_text(jail, on_progress), limits)
+                except ipc.PeerGone:
+                    self._require_jailer(ipc.peer_pid(connection.sock))
+                    raise ParserFailed from None
+        except ParserFailed:
+            job.check()
+            raise
         except (ipc.FrameTooLarge, msgspec.MsgspecError) as error:
             job.check()
             raise ParserFailed from error
@@ -223,6 +230,12 @@ class JailClient:
     def level(self) -> str:
         """Return the names of the walls that hold on this machine. Raises ``PartUnavailable``."""
         return self._ask(AskLevel(), Level).walls
+
+    def _require_jailer(self, pid: int) -> None:
+        """Return when the jailer of this process id still listens: then its jail ended alone. Raises ``PeerGone``."""
+        with self._connect(_CONTROL_SECONDS) as connection:
+            if ipc.peer_pid(connection.sock) != pid:
+                raise ipc.PeerGone
 
     def _connect(self, timeout_seconds: float | None = None) -> ipc.Connection:
         return ipc.connect(self._socket, JailReply, timeout_seconds=timeout_seconds)

@@ -1,11 +1,10 @@
 """Which language a document is in."""
 
-import functools
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from models.content import Page
+from vectorstore.language import identify
 
 _SAMPLE_CHARACTERS = 4_000
 _MIN_LETTERS = 20
@@ -20,8 +19,7 @@ def language_of(pages: Sequence[Page]) -> str | None:
     # One ideograph says as much as a few letters.
     if letters + 3 * sum("\u3040" <= character <= "\u9fff" for character in sample) < _MIN_LETTERS:
         return None
-    code, probability = _identifier().classify(sample)
-    return str(code) if probability >= _MIN_PROBABILITY else None
+    return identify(sample, min_probability=_MIN_PROBABILITY)
 
 
 def _sample(pages: Sequence[Page]) -> str:
@@ -30,10 +28,3 @@ def _sample(pages: Sequence[Page]) -> str:
     if total <= _SAMPLE_CHARACTERS:
         return "\n".join(page.text for page in pages)
     return "\n".join(page.text[: -(-len(page.text) * _SAMPLE_CHARACTERS // total)] for page in pages)
-
-
-@functools.cache
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -3,12 +3,14 @@
 import msgspec
 
 MIB = 1024 * 1024
+CHARACTERS_PER_TOKEN = 64
 
 
 class JailLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of one jail.
 
-    ``document_seconds`` is wall time without recognition; each page recognised from pixels adds ``ocr_page_seconds``.
+    ``document_seconds`` is wall time without recognition; each page recognised from pixels adds what it takes, at most
+    ``ocr_page_seconds``, and all of a document's pages together add at most ``ocr_seconds``.
     ``memory_bytes`` is address space; ``chunk_tokens`` counts what the model sees of a chunk: special tokens, prefix
     and headings included; ``output_bytes`` bounds the answer as it crosses the wall.
     """
@@ -19,10 +21,16 @@ class JailLimits(msgspec.Struct, frozen=True, kw_only=True):
     text_bytes: int = 16 * MIB
     document_seconds: float = 60
     ocr_page_seconds: float = 30
+    ocr_seconds: float = 900
     memory_bytes: int = 2048 * MIB
     chunk_tokens: int = 224
     ocr_dpi: int = 200
     output_bytes: int = 64 * MIB
+
+    @property
+    def chunk_characters(self) -> int:
+        """Return how long a chunk may be: a tokenizer takes any run of characters it does not know for one token."""
+        return self.chunk_tokens * CHARACTERS_PER_TOKEN
 
 
 class JailerConfig(msgspec.Struct, frozen=True, kw_only=True):

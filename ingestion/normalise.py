@@ -21,7 +21,8 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\u3164\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_TRAILING_BLANKS = re.compile(r"[^\S\n]+(?=\n|\Z)")
+# Starts only where a run of blanks starts: trying each blank of a long run would be quadratic.
+_TRAILING_BLANKS = re.compile(r"(?<![^\S\n])[^\S\n]++(?=\n|\Z)")
 _BLANKS = re.compile(r"(?<=\S)[^\S\n]{2,}")
 _LEADING_BLANKS = re.compile(r"(?m)^[^\S\n]{9,}")
 _EMPTY_LINES = re.compile(r"\n{3,}")

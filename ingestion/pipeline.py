@@ -15,7 +15,7 @@ from ingestion.chunk import passage
 from ingestion.jail import ExtractRequest, JailClient, Job
 from ingestion.quarantine import SealedFile
 from models.content import Extraction
-from models.errors import PartUnavailable, QueueFull
+from models.errors import PartUnavailable, QueueFull, QuotaExceeded
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
 from vectorstore.embedder import Vectors
@@ -58,6 +58,8 @@ class Pipeline:
             extraction = self._extract(incoming, sealed, job, report)
         finally:
             sealed.destroy()
+        if len(extraction.chunks) > self._collection.room():
+            raise QuotaExceeded  # The collection would say so too, after minutes of embedding.
         vectors = self._embed(incoming, extraction, job, report)
         self._collection.add(incoming.document_id, extraction, vectors, on_batch=job.check)
         self._collection.publish(incoming.document_id)
@@ -85,7 +87,7 @@ class Pipeline:
         for start in range(0, len(texts), EMBED_CHUNKS):
             report("embedding", start / len(texts))
             batch = texts[start : start + EMBED_CHUNKS]
-            embed = partial(self._embedder.embed_passages, batch, session=incoming.session)
+            embed = partial(self._embedder.embed_passages, batch, session=incoming.session, job=job)
             parts.append(_patiently(embed, job))
         return np.concatenate(parts)
 

@@ -235,7 +235,8 @@ def _drop_privileges() -> None:
 
 
 def _limit(limits: JailLimits, *, may_write: bool) -> None:
-    seconds = int(limits.document_seconds + limits.pages * limits.ocr_page_seconds) + 1
+    recognition_seconds = min(limits.pages * limits.ocr_page_seconds, limits.ocr_seconds)
+    seconds = int(limits.document_seconds + recognition_seconds) + 1
     bounds = {
         resource.RLIMIT_AS: limits.memory_bytes,
         resource.RLIMIT_CPU: seconds,

@@ -6,10 +6,12 @@ directory and every accepted peer must run as our own user.
 """
 
 import contextlib
+import errno
 import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ import msgspec
 
 _LENGTH = struct.Struct(">I")
 _PEER_CREDENTIALS = struct.Struct("iII")
+_LISTENER_GONE = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
+_ACCEPT_PAUSE_SECONDS = 0.05
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 
@@ -131,26 +135,42 @@ def connect(path: Path, incoming: Any, *, timeout_seconds: float | None = None) 
 
 def is_own_user(sock: socket.socket) -> bool:
     """Say whether the process at the other end runs as our own user."""
+    return _credentials(sock)[1] == os.getuid()
+
+
+def peer_pid(sock: socket.socket) -> int:
+    """Return the process at the other end: the one that connected or, for who connected, the one that listened."""
+    return _credentials(sock)[0]
+
+
+def _credentials(sock: socket.socket) -> tuple[int, int]:
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    _, uid, _ = _PEER_CREDENTIALS.unpack(raw)
-    return uid == os.getuid()
+    pid, uid, _ = _PEER_CREDENTIALS.unpack(raw)
+    return pid, uid
 
 
 def serve(listener: socket.socket, incoming: Any, handle: Callable[[Connection], None]) -> None:
     """Accept for ever; run ``handle`` on each connection in a thread of its own and close it afterwards.
 
-    Returns when the listener is closed. Peers of another user are dropped. ``handle`` must not raise for a peer that
-    merely went away: ``PeerGone`` is swallowed here.
+    Returns when the listener is closed, and only then: while descriptors or memory are short it pauses, and a
+    connection that no thread can be started for is closed. Peers of another user are dropped. ``handle`` must not raise
+    for a peer that merely went away: ``PeerGone`` is swallowed here.
     """
     while True:
         try:
             sock, _ = listener.accept()
-        except OSError:
-            return
+        except OSError as error:
+            if listener.fileno() < 0 or error.errno in _LISTENER_GONE:
+                return
+            time.sleep(_ACCEPT_PAUSE_SECONDS)
+            continue
         if not is_own_user(sock):
             sock.close()
             continue
-        threading.Thread(target=_handle, args=(sock, incoming, handle), daemon=True).start()
+        try:
+            threading.Thread(target=_handle, args=(sock, incoming, handle), daemon=True).start()
+        except (RuntimeError, MemoryError):
+            sock.close()
 
 
 def _handle(sock: socket.socket, incoming: Any, handle: Callable[[Connection], None]) -> None:

@@ -4,22 +4,38 @@ Every call opens a connection of its own, so hanging up (a session process that 
 waiting texts dropped. Nothing that comes back is trusted to have the right shape.
 """
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
 
 from models import errors
 from processes import ipc
+from processes.hardening import Hardening
 from vectorstore import messages
 from vectorstore.embedder import ModelCard, Vectors
 
 _UNIT_TOLERANCE = 1e-3
 _CONTROL_TIMEOUT_SECONDS = 30.0
+# Below the front's own patience with a session process, so that it hears which part failed.
+_QUERY_TIMEOUT_SECONDS = 20.0
+_PASSAGES_TIMEOUT_SECONDS = 120.0
 
 _Reply = TypeVar("_Reply", bound=msgspec.Struct)
+
+
+class Holder(Protocol):
+    """What may abort a connection from another thread while it is used, a job that can be cancelled, say.
+
+    A protocol although one type fits it today: that type belongs to a layer above this one.
+    """
+
+    def holding(self, connection: ipc.Connection, /) -> contextlib.AbstractContextManager[None]:
+        """Keep the connection within reach while the block runs. May raise instead of entering it."""
+        ...
 
 
 class EmbedderClient:
@@ -32,9 +48,9 @@ class EmbedderClient:
         self._socket = socket
         self._card: ModelCard | None = None
 
-    def ping(self) -> None:
-        """Return when the embedder answers with its model loaded."""
-        self._call(messages.Ping(), messages.Pong, timeout_seconds=_CONTROL_TIMEOUT_SECONDS)
+    def ping(self) -> Hardening:
+        """Return, once the embedder answers with its model loaded, how its process is hardened."""
+        return self._call(messages.Ping(), messages.Pong, timeout_seconds=_CONTROL_TIMEOUT_SECONDS).hardening
 
     def card(self) -> ModelCard:
         """Return which model makes the vectors. Asked once; a machine's model does not change while it runs."""
@@ -46,22 +62,26 @@ class EmbedderClient:
     def embed_query(self, text: str, *, session: str) -> Vectors:
         """Return the question's vector, ``(dim,) float32`` of unit length.
 
-        Raises ``QueueFull`` when too much waits and ``EmbeddingFailed`` when the model's answer is unusable.
+        Raises ``QueueFull`` when too much waits, ``PartUnavailable`` after 20 s and ``EmbeddingFailed`` when the
+        model's answer is unusable.
         """
         dim = self.card().dim
-        answer = self._call(messages.EmbedQuery(session=session, text=text), messages.Embedded)
+        request = messages.EmbedQuery(session=session, text=text)
+        answer = self._call(request, messages.Embedded, timeout_seconds=_QUERY_TIMEOUT_SECONDS)
         return _checked(answer, rows=1, dim=dim)[0]
 
-    def embed_passages(self, texts: Sequence[str], *, session: str) -> Vectors:
+    def embed_passages(self, texts: Sequence[str], *, session: str, job: Holder | None = None) -> Vectors:
         """Return one vector a text, ``(n_texts, dim) float32``, unit rows, in the order given.
 
-        Waits as long as the queue takes: hang up by dying, or have the session dropped. Raises ``QueueFull`` and
+        Waits for the queue, at most 120 s. Hang up by dying, have the session dropped, or give a ``job``, whose
+        cancelling ends the wait with ``PartUnavailable`` or with what its ``holding`` raises. Raises ``QueueFull`` and
         ``EmbeddingFailed`` as ``embed_query`` does.
         """
         dim = self.card().dim
         if not texts:
             return np.empty((0, dim), np.float32)
-        answer = self._call(messages.EmbedPassages(session=session, texts=tuple(texts)), messages.Embedded)
+        request = messages.EmbedPassages(session=session, texts=tuple(texts))
+        answer = self._call(request, messages.Embedded, timeout_seconds=_PASSAGES_TIMEOUT_SECONDS, job=job)
         return _checked(answer, rows=len(texts), dim=dim)
 
     def drop(self, session: str) -> int:
@@ -72,9 +92,14 @@ class EmbedderClient:
         request = messages.DropSession(session=session)
         return self._call(request, messages.Dropped, timeout_seconds=_CONTROL_TIMEOUT_SECONDS).texts
 
-    def _call(self, request: msgspec.Struct, expected: type[_Reply], *, timeout_seconds: float | None = None) -> _Reply:
+    def _call(
+        self, request: msgspec.Struct, expected: type[_Reply], *, timeout_seconds: float, job: Holder | None = None
+    ) -> _Reply:
         try:
-            with ipc.connect(self._socket, messages.EmbedderReply, timeout_seconds=timeout_seconds) as connection:
+            with (
+                ipc.connect(self._socket, messages.EmbedderReply, timeout_seconds=timeout_seconds) as connection,
+                job.holding(connection) if job else contextlib.nullcontext(),
+            ):
                 reply = connection.call(request)
         except ipc.PeerGone:
             raise errors.PartUnavailable from None

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import resource
 import signal
 import socket
 import threading
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from ingestion.jail import (
+    AskLevel,
     Cancelled,
     DocumentData,
     ExtractRequest,
@@ -320,6 +322,76 @@ def test_a_client_that_sends_nothing_is_timed_out_as_well() -> None:
         assert replies == ["Admitted", "Failed"]
 
 
+def test_when_a_drop_is_answered_all_of_a_jail_is_dead_and_reaped(
+    jailer: Jailer, working: tuple[Job, list[BaseException]]
+) -> None:
+    job, _ = working
+    pids = [process.pid for process in jailer.descendants()]
+    assert not job.cancelled
+    assert len(pids) >= 2, "the jail has no process but its first"
+
+    assert jailer.client.drop("doomed") == 1
+
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+
+
+def test_nothing_is_written_into_the_middle_of_an_answer(jailer: Jailer) -> None:
+    content = b"The tide turns twice a day at this shore. " * 15_000
+    with ipc.connect(jailer.socket, JailReply, timeout_seconds=60) as connection:
+        connection.call(OpenJail(session="s"))
+        connection.send(ExtractRequest(session="s", size=len(content), untrusted_filename="a.txt"))
+        connection.send(DocumentData(data=content))
+        while (length := int.from_bytes(connection.sock.recv(4, socket.MSG_WAITALL))) < 1000:
+            connection.sock.recv(length, socket.MSG_WAITALL)
+        processes = jailer.descendants()
+        for process in processes:
+            process.suspend()
+        wait_until(lambda: {process.status() for process in processes} == {"stopped"}, "the jail does not stop")
+        connection.sock.setblocking(False)
+        received = bytearray()
+        with contextlib.suppress(BlockingIOError):
+            while part := connection.sock.recv(1 << 20):
+                received += part
+        assert 0 < len(received) < length, "the answer is whole, so it has no middle"
+
+        for process in processes:
+            process.kill()
+
+        connection.sock.settimeout(30)
+        assert connection.sock.recv(1 << 20) == b""
+
+
+@contextlib.contextmanager
+def free_descriptors(jailer: Jailer, count: int) -> Generator[None]:
+    """Let the jailer open only so many more descriptors."""
+    process = psutil.Process(jailer.process.pid)
+    used = {int(path.name) for path in Path(f"/proc/{process.pid}/fd").iterdir()}
+    limit = [number for number in range(len(used) + count + 1) if number not in used][count]
+    before = process.rlimit(resource.RLIMIT_NOFILE)
+    process.rlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        process.rlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_jailer_without_a_free_descriptor_lets_visitors_wait_and_lives_on(jailer: Jailer) -> None:
+    with free_descriptors(jailer, 0):
+        with ipc.connect(jailer.socket, JailReply, timeout_seconds=0.5) as visitor, pytest.raises(ipc.PeerGone):
+            visitor.call(AskLevel())
+        assert jailer.process.poll() is None
+
+    assert jailer.client.level()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_jail_that_cannot_be_built_refuses_its_visitor_and_nobody_else(jailer: Jailer, count: int) -> None:
+    with free_descriptors(jailer, count), pytest.raises(PartUnavailable):
+        jailer.extract(b"Nothing is left to read this with.", "a.txt")
+
+    assert jailer.extract(b"And on it goes.", "a.txt").chunks
+
+
 @contextlib.contextmanager
 def begun(jailer: Jailer, untrusted: bytes) -> Generator[ipc.Connection]:
     """A client by hand, which has sent its document and hangs up at the end."""
@@ -396,6 +468,8 @@ def test_the_jailer_s_environment_holds_no_secret(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "answer",
     [
+        b"",
+        b"\0\0",
         b"\0\0\0\x01\xc1",
         b"\xff\xff\xff\xff",
         b"\0\0\0\x10short",
@@ -403,15 +477,23 @@ def test_the_jailer_s_environment_holds_no_secret(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_an_answer_that_is_no_message_is_a_failed_document(tmp_path: Path, answer: bytes) -> None:
-    with lying(tmp_path, answer) as client, pytest.raises((ParserFailed, PartUnavailable)):
+    with lying(tmp_path, answer) as client, pytest.raises(ParserFailed):
+        client.extract(
+            iter([]), ExtractRequest(session="s", size=0, untrusted_filename="a"), on_progress=print, job=Job()
+        )
+
+
+@pytest.mark.parametrize("answer", [b"", b"\0\0\0\x10short"])
+def test_a_jailer_that_died_is_a_part_that_is_unavailable(tmp_path: Path, answer: bytes) -> None:
+    with lying(tmp_path, answer, dying=True) as client, pytest.raises(PartUnavailable):
         client.extract(
             iter([]), ExtractRequest(session="s", size=0, untrusted_filename="a"), on_progress=print, job=Job()
         )
 
 
 @contextlib.contextmanager
-def lying(folder: Path, answer: bytes) -> Generator[JailClient]:
-    """A jailer that admits and then sends these bytes."""
+def lying(folder: Path, answer: bytes, *, dying: bool = False) -> Generator[JailClient]:
+    """A jailer that admits and then sends these bytes; a dying one listens no more then."""
     from ingestion.jail import Admitted, JailerRequest
 
     path = folder / "lying.sock"
@@ -424,6 +506,8 @@ def lying(folder: Path, answer: bytes) -> Generator[JailClient]:
             connection.send(Admitted(limits=JailLimits()))
             connection.send(Progress(fraction=0.5))
             sock.sendall(answer)
+            if dying:
+                listener.close()
             sock.shutdown(socket.SHUT_WR)
             with contextlib.suppress(OSError):
                 sock.recv(1 << 16)

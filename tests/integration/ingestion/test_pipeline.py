@@ -1,5 +1,7 @@
 """From sealed bytes to a passage that is found, through the real jailer, embedder and collection."""
 
+import os
+import signal
 import subprocess
 import tempfile
 import threading
@@ -119,6 +121,36 @@ def test_cancelling_at_any_stage_leaves_nothing(parts: Parts, stage: str) -> Non
 
     assert not sealed.path.exists()
     assert parts.found("special content") == []
+
+
+def test_cancelling_while_the_embedder_hangs_ends_the_wait_at_once(parts: Parts) -> None:
+    sealed, job = parts.seal(b"The bittern booms at dusk."), Job()
+    parts.embedder.card()
+    outcome = list[Exception]()
+    embedding = threading.Event()
+
+    def report(stage: str, progress: float) -> None:
+        if stage == "embedding":
+            os.kill(parts.embedder_process.pid, signal.SIGSTOP)
+            embedding.set()
+
+    def ingest() -> None:
+        try:
+            parts.pipeline.ingest(incoming("a.txt"), sealed, job=job, report=report)
+        except Cancelled as error:
+            outcome.append(error)
+
+    ingesting = threading.Thread(target=ingest, daemon=True)
+    ingesting.start()
+    try:
+        assert embedding.wait(20)
+        ingesting.join(0.3)
+        assert ingesting.is_alive(), "it waits for the embedder"
+        job.cancel()
+        ingesting.join(5)
+        assert len(outcome) == 1
+    finally:
+        os.kill(parts.embedder_process.pid, signal.SIGCONT)
 
 
 def test_a_document_waits_for_a_jailer_that_restarts(parts: Parts, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_an_answer_that_keeps_the_rules_is_believed() -> None:
         extraction(pages=(Page(1, "x", "l\n\x1b"),)),
         extraction(pages=(Page(1, "x", None, 101.0),)),
         extraction(pages=(Page(1, "x", None, float("nan")),)),
+        extraction(Chunk(1, 0, 3, ("t" * 90,))),
         extraction(media_type="text/x-evil"),
         extraction(language="english"),
         extraction(language="e\n"),
@@ -54,3 +55,12 @@ def test_an_answer_that_keeps_the_rules_is_believed() -> None:
 def test_an_answer_that_our_reader_would_not_give_is_refused(lie: Extraction) -> None:
     with pytest.raises(ParserFailed):
         check(lie, LIMITS)
+
+
+def test_a_chunk_longer_than_its_tokens_can_be_is_refused() -> None:
+    limits = JailLimits(chunk_tokens=10)
+    page = Page(1, "x" * 641)
+    assert check(extraction(Chunk(1, 0, 640), pages=(page,)), limits)
+
+    with pytest.raises(ParserFailed):
+        check(extraction(Chunk(1, 0, 641), pages=(page,)), limits)

@@ -1,4 +1,5 @@
 from ingestion.chunk import Chunker, passage
+from ingestion.limits import JailLimits
 from ingestion.normalise import normalise
 from models.content import Chunk, Page
 from tests.support.jails import DOCUMENTS, token_counter
@@ -71,3 +72,12 @@ def test_real_chapters_are_cut_at_the_ends_of_sentences() -> None:
         at_end = sum(end[0] in ".。!?:|)" or end[1:] in {"\n", ""} for end in ends)
         assert len(chunks) > 20
         assert at_end >= 0.9 * len(chunks), language
+
+
+def test_a_text_the_tokenizer_does_not_know_is_cut_at_the_length_its_tokens_may_have() -> None:
+    page = Page(1, "\U00013000" * 1_900 + (" " + "\U00013000" * 1_900) * 9)
+
+    chunks = CHUNKER.chunks([page], markdown=False, max_chunks=1000)
+
+    assert max(chunk.end - chunk.start for chunk in chunks) <= JailLimits().chunk_characters
+    assert sum(chunk.end - chunk.start for chunk in chunks) >= 19_000

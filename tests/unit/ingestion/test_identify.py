@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from ingestion.identify import Family, identify
@@ -84,3 +86,16 @@ def test_a_type_that_says_nothing_contradicts_nothing(declared: str | None) -> N
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a\0b.pdf", ".pdf", "a.pdf.", "x" * 5000, "", "A.PDF"])
 def test_a_strange_name_is_only_a_name(name: str) -> None:
     assert identify(PDF, name, None).family is Family.PDF
+
+
+def test_a_comment_ends_at_its_first_end() -> None:
+    assert identify(b"<!-- a --> not a comment --> <html>", "a.txt", None).family is Family.TEXT
+    assert identify(b"<!-- a --><!-- <b> - -- > -->\n<html>", "a.txt", None).family is Family.HTML
+
+
+def test_many_leading_comments_take_no_time_worth_naming() -> None:
+    started = time.process_time()
+
+    assert identify(b"<!-- x --> " * 26 + b"and no page", "a.txt", None).family is Family.TEXT
+
+    assert time.process_time() - started < 2

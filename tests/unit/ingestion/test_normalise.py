@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from ingestion.normalise import normalise
@@ -23,3 +25,11 @@ from ingestion.normalise import normalise
 )
 def test_the_normal_form_has_what_a_reader_sees_and_nothing_else(raw: str, normal: str) -> None:
     assert normalise(raw) == normal
+
+
+def test_a_long_run_of_blanks_inside_a_line_takes_no_time_worth_naming() -> None:
+    started = time.process_time()
+
+    assert normalise("x" + " " * 100_000 + "y" + " " * 100_000 + "\nz ") == "x y\nz"
+
+    assert time.process_time() - started < 2
