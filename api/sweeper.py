@@ -47,19 +47,25 @@ class Sweeper:
         except Exception as error:  # noqa: BLE001  # A sweeper that dies would leave everything behind from then on.
             self._note_failure(error)
             return False
-        self._note(swept)
-        return True
+        return self._note(swept)
 
-    def _note(self, swept: Swept) -> None:
+    def _note(self, swept: Swept) -> bool:
+        """Tell what a sweep did; say whether it may be followed by a pause.
+
+        The doors stay closed while the first one left anything of an earlier run behind.
+        """
         self._resources.leases.forget_ended()
         for receipt in swept.receipts:
             self._tell(receipt)
         if swept.unfinished:
             logging.get().warning("purges_unfinished", count=len(swept.unfinished))
         if not self._progress.is_open:
+            if swept.unfinished:
+                return False
             logging.get().info("start_up_sweep_done", count=len(swept.receipts))
         self._progress.note_sweep()
         self._resources.metrics.last_sweep.set_to_current_time()
+        return True
 
     def _tell(self, receipt: Receipt) -> None:
         statement = receipt.statement

@@ -14,7 +14,7 @@ from api.problems import TooSlow
 from api.resources import Resources
 from api.schemas import documents as wire
 from models.documents import service as document_record
-from models.errors import FileTooLarge, MayflyError
+from models.errors import FileTooLarge, MayflyError, NoSuchThing
 from sessions.client import UploadStream
 from sessions.facts import facts_of
 from sessions.messages import Accepted
@@ -45,10 +45,19 @@ async def receive(
 
 def remove(resources: Resources, session: LearnersSession, document_id: str) -> wire.Removed:
     """Remove one document from the session, then from the record. Raises ``NoSuchThing``."""
-    deleted = session.client.delete(document_id)
+    try:
+        deleted = session.client.delete(document_id)
+    except NoSuchThing:
+        # An earlier request may have removed it and then not reached the record.
+        _forget(resources, session, document_id)
+        raise
+    _forget(resources, session, document_id)
+    return wire.Removed.of(deleted)
+
+
+def _forget(resources: Resources, session: LearnersSession, document_id: str) -> None:
     with resources.database.transaction() as db:
         document_record.remove(db, document_id, session_id=session.session_id)
-    return wire.Removed.of(deleted)
 
 
 @asynccontextmanager
@@ -110,17 +119,19 @@ class _Sender:
 
 
 def _write_down(resources: Resources, session: LearnersSession, accepted: Accepted) -> None:
-    """Write the documents into the record; when that fails they are taken back, so that nothing is held unrecorded."""
-    renew(resources, session.session_id)
-    if accepted.replayed:
-        return
+    """Write the documents into the record; when that fails they are taken back, so that nothing is held unrecorded.
+
+    A replay writes what its first request did not come to write, and takes nothing back: the documents are not its own.
+    """
     facts = [facts_of(state) for state in accepted.documents]
     try:
+        renew(resources, session.session_id)
         with resources.database.transaction() as db:
-            document_record.insert(db, facts, user_id=session.user_id, session_id=session.session_id)
-    except MayflyError:
-        for fact in facts:
-            session.client.delete(fact.content_id)
+            written = document_record.insert(db, facts, user_id=session.user_id, session_id=session.session_id)
+    except Exception:
+        if not accepted.replayed:
+            with suppress(MayflyError):  # The session is over, and its documents with it.
+                session.client.take_back([fact.content_id for fact in facts])
         raise
-    resources.metrics.documents.inc(len(facts))
-    resources.metrics.upload_bytes.inc(sum(fact.size_bytes for fact in facts))
+    resources.metrics.documents.inc(len(written))
+    resources.metrics.upload_bytes.inc(sum(fact.size_bytes for fact in written))

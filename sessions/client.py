@@ -22,6 +22,8 @@ from sessions import messages as m
 _Reply = TypeVar("_Reply", bound=msgspec.Struct)
 _SEND_BYTES = 256 * 1024
 _LENGTH_BYTES = 4
+# A session process takes frames of 1 MiB; a sealed file name is about as long as the name.
+_UNSEAL_BATCH = 500
 
 
 class HostClient:
@@ -97,6 +99,10 @@ class SessionClient:
         """Cancel and remove one document; nothing of it is held when this returns. Raises ``NoSuchThing``."""
         return self._call(m.DeleteDocument(document_id=document_id), m.Deleted)
 
+    def take_back(self, document_ids: Sequence[str]) -> None:
+        """Delete the documents of an upload that could not be written down; its idempotency key is free again."""
+        self._call(m.TakeBack(document_ids=tuple(document_ids)), m.Done)
+
     def ask(self, question: m.Ask) -> Answer:
         """Return the passages for one question.
 
@@ -115,7 +121,11 @@ class SessionClient:
 
     def unseal(self, texts: Sequence[m.SealedText]) -> tuple[str | None, ...]:
         """Open texts of the record with the learner's key, in order; ``None`` where the seal does not fit."""
-        return self._call(m.Unseal(texts=tuple(texts)), m.Unsealed).texts
+        opened = list[str | None]()
+        for start in range(0, len(texts), _UNSEAL_BATCH):
+            batch = tuple(texts[start : start + _UNSEAL_BATCH])
+            opened += self._call(m.Unseal(texts=batch), m.Unsealed).texts
+        return tuple(opened)
 
     def _call(self, request: msgspec.Struct, expected: type[_Reply], *, extra_seconds: float = 0.0) -> _Reply:
         timeout_seconds = self._timeout_seconds + extra_seconds
@@ -158,7 +168,7 @@ class UploadStream:
     async def data(self, data: bytes) -> None:
         """Send bytes of the current file; waits while the session process is behind.
 
-        Raises ``FileTooLarge``, ``QuotaExceeded`` or ``NoSpace`` soon after the byte that broke the limit.
+        Raises ``FileTooLarge``, ``QuotaExceeded``, ``QueueFull`` or ``NoSpace`` soon after the byte that broke a limit.
         """
         for start in range(0, len(data), _SEND_BYTES):
             if not self._replies.empty():

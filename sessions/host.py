@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from processes import ipc
-from processes.hardening import harden
+from processes.hardening import harden, state
 from sessions import events
 from sessions import messages as m
 from sessions.isolation import can_leave_network
@@ -185,6 +185,7 @@ class Host:
             live=len(self._leases),
             capacity=self._config.capacity,
             sessions_without_network=self._private_network,
+            hardening=state(),
         )
 
     # --- sessions ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from models.content import Answer, DocumentStatus
+from processes.hardening import Hardening
 
 EndedBy = Literal["idle", "absolute", "died", "killed"]
 
@@ -63,11 +64,13 @@ class HostHello(_Message, frozen=True):
     """The host's identity: ``instance`` is new at every start of the host.
 
     ``sessions_without_network``: every session process lives in a network namespace of its own, with nothing in it.
+    ``hardening`` is the host's own; its sessions inherit it.
     """
 
     instance: str
     live: int
     capacity: int
+    hardening: Hardening
     sessions_without_network: bool = False
 
 
@@ -162,6 +165,12 @@ class DeleteDocument(_Message, frozen=True):
     document_id: str
 
 
+class TakeBack(_Message, frozen=True):
+    """An upload that was accepted could not be written down: forget its key, delete its documents. Idempotent."""
+
+    document_ids: tuple[str, ...]
+
+
 class Ask(_Message, frozen=True):
     """Retrieve. ``grant`` is the secret of a grant, or ``None`` when the session's own token asked."""
 
@@ -207,6 +216,7 @@ SessionRequest = (
     | GetDocument
     | WatchDocument
     | DeleteDocument
+    | TakeBack
     | Ask
     | MintGrant
     | Summarise

@@ -70,6 +70,7 @@ class Conversation:
             m.GetDocument: lambda request: workspace.shelf.state(request.document_id),
             m.WatchDocument: workspace.watch,
             m.DeleteDocument: lambda request: workspace.delete(request.document_id),
+            m.TakeBack: lambda request: workspace.take_back(request.document_ids),
             m.Ask: workspace.ask,
             m.MintGrant: workspace.mint_grant,
             m.Summarise: lambda _: workspace.summarise(),

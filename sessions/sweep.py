@@ -13,7 +13,8 @@ from datetime import timedelta
 
 from models.database import now
 from models.documents import service as documents
-from models.errors import MayflyError, NoSuchThing, PartUnavailable, SessionExpired
+from models.documents.service import Facts
+from models.errors import MayflyError, NoSuchThing, PartUnavailable
 from models.receipts.signing import Receipt
 from models.sessions import service as sessions
 from models.sessions.service import SessionInfo
@@ -25,6 +26,7 @@ from sessions.purge import PurgeParts, part_is_down, purge, reason_of
 
 GRACE_SECONDS = 30.0
 _PARALLEL = 8
+_ASKED_AT_ONCE = 32
 _LOOK_SECONDS = 1.0
 
 
@@ -138,18 +140,34 @@ def _kill_strays(parts: PurgeParts, host: _HostView, recorded: Iterable[str], *,
 
 
 def _refresh(parts: PurgeParts, session_ids: list[str]) -> int:
-    """Write what became of documents since the record heard of them; returns how many sessions were asked."""
+    """Write what became of documents since the record heard of them; returns how many sessions answered.
+
+    Sessions are asked at the same time, so that those that hang cost little; their answers are written one by one.
+    """
     with parts.database.transaction() as db:
-        waiting = documents.unfinished_sessions(db, session_ids)
-    return sum(_refresh_one(parts, session_id) for session_id in waiting)
+        waiting = documents.unfinished(db, session_ids)
+    if not waiting:
+        return 0
+    with ThreadPoolExecutor(min(_ASKED_AT_ONCE, len(waiting)), thread_name_prefix="refresh") as pool:
+        answers = dict(zip(waiting, pool.map(lambda session_id: _ask(parts, session_id), waiting), strict=True))
+    answered = {session_id: facts for session_id, facts in answers.items() if facts is not None}
+    for session_id, facts in answered.items():
+        _write(parts, session_id, facts, waiting[session_id])
+    return len(answered)
 
 
-def _refresh_one(parts: PurgeParts, session_id: str) -> bool:
+def _ask(parts: PurgeParts, session_id: str) -> list[Facts] | None:
     client = SessionClient(parts.sockets.sessions / f"{session_id}.sock", timeout_seconds=_LOOK_SECONDS)
     try:
-        facts = [facts_of(state) for state in client.documents()]
-    except (SessionExpired, PartUnavailable):
-        return False  # It is gone or busy; the next sweep sees which.
+        return [facts_of(state) for state in client.documents()]
+    except MayflyError:
+        return None  # It is gone, busy or not yet unlocked; the next sweep sees which.
+
+
+def _write(parts: PurgeParts, session_id: str, facts: list[Facts], waiting: set[str]) -> None:
+    # A row is written after its document is there, so one that had a row before we asked and is not held was deleted.
+    gone = waiting - {fact.content_id for fact in facts}
     with parts.database.transaction() as db:
         documents.refresh(db, facts, session_id=session_id)
-    return True
+        for content_id in gone:
+            documents.remove(db, content_id, session_id=session_id)

@@ -4,10 +4,12 @@ Owns files until they are committed: whatever happens earlier destroys them all.
 come.
 """
 
+import contextlib
 import hashlib
 import threading
 import unicodedata
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,7 +67,7 @@ class Upload:
         if len(self._files) >= self._limits.files:
             raise QuotaExceeded
         if self.keep:
-            _check_queue(self._quarantine.folder.parent, self._limits)
+            _check_queue(self._quarantine.folder, self._limits, files=1)
             self._quota.take_file()
         file = _Incoming(display_name(untrusted_filename), untrusted_media_type, sealed=None)
         self._files.append(file)
@@ -74,13 +76,17 @@ class Upload:
             file.sealed = self._quarantine.create()
 
     def data(self, data: bytes) -> None:
-        """Seal bytes of the file. Raises ``FileTooLarge``, ``QuotaExceeded``, ``NoSpace``, ``InvalidRequest``."""
+        """Seal bytes of the file.
+
+        Raises ``FileTooLarge``, ``QuotaExceeded``, ``QueueFull``, ``NoSpace``, and ``InvalidRequest`` outside a file.
+        """
         file = self._open
         if file is None:
             raise InvalidRequest
         if file.size + len(data) > self._limits.file_bytes:
             raise FileTooLarge
         if file.sealed is not None:
+            _check_queue(self._quarantine.folder, self._limits, size=len(data))
             self._quota.take_bytes(len(data))
         file.size += len(data)
         file.sha256.update(data)
@@ -155,6 +161,13 @@ class Idempotency:
             while len(self._finished) > _MAX_REMEMBERED_KEYS:
                 self._finished.popitem(last=False)
 
+    def forget(self, document_ids: Sequence[str]) -> None:
+        """Free the keys under which any of these documents was made: that upload is taken back."""
+        gone = set(document_ids)
+        with self._lock:
+            for key in [key for key, (_, made) in self._finished.items() if gone.intersection(made)]:
+                del self._finished[key]
+
     def release(self, key: str | None) -> None:
         """Give up a claim that came to nothing."""
         with self._lock:
@@ -168,7 +181,25 @@ def display_name(untrusted_filename: str) -> str:
     return " ".join(visible.split())[:_MAX_FILENAME_CHARACTERS] or "document"
 
 
-def _check_queue(root: Path, limits: SessionLimits) -> None:
-    files, size = usage(root)
-    if files >= limits.queue_files or size >= limits.queue_bytes:
+def _check_queue(folder: Path, limits: SessionLimits, *, files: int = 0, size: int = 0) -> None:
+    """Raise ``QueueFull`` when this much more would not fit.
+
+    The whole machine's queue is the bound; while others wait in it, a session has half of it.
+    """
+    all_files, all_size = usage(folder.parent)
+    own_files, own_size = _usage_of(folder)
+    is_full = all_files + files > limits.queue_files or all_size + size > limits.queue_bytes
+    others_wait = all_files > own_files
+    is_greedy = own_files + files > max(1, limits.queue_files // 2) or own_size + size > limits.queue_bytes // 2
+    if is_full or (others_wait and is_greedy):
         raise QueueFull(retry_after_seconds=_QUEUE_RETRY_SECONDS)
+
+
+def _usage_of(folder: Path) -> tuple[int, int]:
+    """Return how many sealed files a session has waiting, and how many bytes they take."""
+    sizes = list[int]()
+    with contextlib.suppress(FileNotFoundError):
+        for file in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # It was read and destroyed since.
+                sizes.append(file.stat().st_size)
+    return len(sizes), sum(sizes)

@@ -4,8 +4,10 @@ Lives in one process and dies with it. Owns the pipeline thread, which takes doc
 document is found only once all of it is in. Refuses all but ``unlock`` before the learner's key is there.
 """
 
+import contextlib
 import hmac
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from ingestion.jail import JailClient
 from ingestion.pipeline import Incoming, Pipeline, Stage
 from ingestion.quarantine import Quarantine, SealedFile
 from models.content import Extraction
-from models.errors import InvalidRequest, MayflyError, NotAllowed
+from models.errors import InvalidRequest, MayflyError, NoSuchThing, NotAllowed
 from models.ids import new_id
 from models.sealing import KEY_BYTES, SealBroken, seal, unseal
 from sessions import events
@@ -154,6 +156,14 @@ class Workspace:
             document_id=document_id, pages=removed.pages, chunks=removed.chunks, bytes=document.state.bytes
         )
 
+    def take_back(self, document_ids: Sequence[str]) -> m.Done:
+        """Delete an upload's documents as if it had never come. Its key goes first: a retry must not find it used."""
+        self.idempotency.forget(document_ids)
+        for document_id in document_ids:
+            with contextlib.suppress(NoSuchThing):  # Its learner removed it meanwhile.
+                self.delete(document_id)
+        return m.Done()
+
     def summarise(self) -> m.Held:
         """Return how much is held right now."""
         states = self.shelf.states()
@@ -204,10 +214,19 @@ class Workspace:
     def _work(self) -> None:
         while True:
             document = self.shelf.take_queued()
-            self._ingest(document)
-            document.sealed.destroy()
-            if self.shelf.let_go(document):
-                self._collection.remove(document.document_id)
+            try:
+                self._ingest(document)
+                self._clear(document)
+            except Exception as error:  # noqa: BLE001  # Without this thread no later document would ever end.
+                self._note_failure(document, error, Stopwatch())
+            finally:
+                self.shelf.let_go(document)
+
+    def _clear(self, document: Document) -> None:
+        """Remove what nobody needs any more. Who deletes a document waits until it is let go, which comes after."""
+        document.sealed.destroy()
+        if document.withdrawn:
+            self._collection.remove(document.document_id)
 
     def _ingest(self, document: Document) -> None:
         watch = Stopwatch()
@@ -236,7 +255,7 @@ class Workspace:
         )
 
     def _note_failure(self, document: Document, error: Exception, watch: Stopwatch) -> None:
-        if document.withdrawn:
+        if document.withdrawn or document.state.status in {"ready", "failed"}:
             return
         if not isinstance(error, MayflyError):
             events.log_failure("ingest_failed", error, document_id=document.document_id)

@@ -16,7 +16,7 @@ from models import vocabulary
 from models.database import now
 from models.documents.tables import UploadedContent
 from models.errors import SessionExpired
-from models.vocabulary import UNFINISHED, ProcessedStatus
+from models.vocabulary import UNFINISHED, ProcessedStatus, SessionState
 
 # Only named, to hold the session's row while its documents are written; its meaning is the sessions' own business.
 _sessions = table("sessions", column("session_id"), column("state"))
@@ -58,31 +58,34 @@ class Totals:
     bytes: int
 
 
-def insert(db: Session, facts: Sequence[Facts], *, user_id: str, session_id: str) -> None:
-    """Write new documents of an open session. Raises ``SessionExpired`` when it is ending or ended."""
-    _hold_open(db, session_id)
-    for fact in facts:
-        row = _new_row(fact, user_id=user_id, session_id=session_id)
-        _apply(row, fact)
-        db.add(row)
-    db.flush()
+def insert(db: Session, facts: Sequence[Facts], *, user_id: str, session_id: str) -> list[Facts]:
+    """Write new documents of an open session and return those that had no row yet; the others stay as they are.
+
+    Raises ``SessionExpired`` when the session is ending or ended.
+    """
+    if not _hold(db, session_id, "open"):
+        raise SessionExpired
+    return _add_missing(db, facts, user_id=user_id, session_id=session_id)
 
 
 def refresh(db: Session, facts: Sequence[Facts], *, session_id: str, adding_for: str | None = None) -> None:
-    """Bring the rows of one session up to date. For sweep and purge.
+    """Bring the unfinished rows of one session up to date. For sweep and purge.
 
     Documents without a row are left out, unless ``adding_for`` names the account to add them for: only a purge does,
-    whose session accepts no ``insert`` any more.
+    whose session accepts no ``insert`` any more. Nothing happens when the session has ended meanwhile or, but for a
+    purge, is ending; a row that is finished or gone stays so.
     """
-    rows = {row.content_id: row for row in db.scalars(_of_session(session_id))}
+    if not _hold(db, session_id, "open", *(("ending",) if adding_for is not None else ())):
+        return
+    if adding_for is not None:
+        _add_missing(db, facts, user_id=adding_for, session_id=session_id)
     for fact in facts:
-        row = rows.get(fact.content_id)
-        if row is None and adding_for is not None:
-            row = _new_row(fact, user_id=adding_for, session_id=session_id)
-            db.add(row)
-        if row is not None and row.processed_status != "purged":
-            _apply(row, fact)
-    db.flush()
+        mine = update(UploadedContent).where(
+            UploadedContent.content_id == fact.content_id,
+            UploadedContent.session_id == session_id,
+            UploadedContent.processed_status.in_(UNFINISHED),
+        )
+        _hits(db, mine.values(_columns(fact)))
 
 
 def remove(db: Session, content_id: str, *, session_id: str) -> bool:
@@ -129,23 +132,36 @@ def of_user(db: Session, user_id: str) -> list[DocumentInfo]:
     return [_info(row) for row in db.scalars(wanted)]
 
 
-def unfinished_sessions(db: Session, session_ids: Sequence[str]) -> set[str]:
-    """Return those of the given sessions that have documents whose processing the record does not know the end of."""
-    if not session_ids:
-        return set()
-    wanted = select(UploadedContent.session_id).distinct().where(UploadedContent.session_id.in_(session_ids))
-    return set(db.scalars(wanted.where(UploadedContent.processed_status.in_(UNFINISHED))))
+def unfinished(db: Session, session_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Return the documents, by session, whose processing the record does not know the end of."""
+    wanted = select(UploadedContent.session_id, UploadedContent.content_id).where(
+        UploadedContent.session_id.in_(session_ids), UploadedContent.processed_status.in_(UNFINISHED)
+    )
+    found: dict[str, set[str]] = {}
+    for session_id, content_id in db.execute(wanted) if session_ids else ():
+        found.setdefault(session_id, set()).add(content_id)
+    return found
 
 
 def _of_session(session_id: str) -> Any:
     return select(UploadedContent).where(UploadedContent.session_id == session_id).order_by(UploadedContent.upload_time)
 
 
-def _hold_open(db: Session, session_id: str) -> None:
+def _hold(db: Session, session_id: str, *states: SessionState) -> bool:
     # Locks the session's row until this transaction ends, so that a purge starts before it or sees all it wrote.
-    mine = update(_sessions).where(_sessions.c.session_id == session_id, _sessions.c.state == "open")
-    if _hits(db, mine.values(session_id=session_id)) != 1:
-        raise SessionExpired
+    mine = update(_sessions).where(_sessions.c.session_id == session_id, _sessions.c.state.in_(states))
+    return _hits(db, mine.values(session_id=session_id)) == 1
+
+
+def _add_missing(db: Session, facts: Sequence[Facts], *, user_id: str, session_id: str) -> list[Facts]:
+    named = UploadedContent.content_id.in_([fact.content_id for fact in facts])
+    known = set(db.scalars(select(UploadedContent.content_id).where(named)))
+    new = [fact for fact in facts if fact.content_id not in known]
+    for fact in new:
+        ids = {"content_id": fact.content_id, "user_id": user_id, "session_id": session_id}
+        db.add(UploadedContent(**ids, upload_time=now(), **_columns(fact)))
+    db.flush()
+    return new
 
 
 def _hits(db: Session, statement: Update | Delete) -> int:
@@ -153,18 +169,19 @@ def _hits(db: Session, statement: Update | Delete) -> int:
     return result.rowcount
 
 
-def _new_row(fact: Facts, *, user_id: str, session_id: str) -> UploadedContent:
-    return UploadedContent(content_id=fact.content_id, user_id=user_id, session_id=session_id, upload_time=now())
-
-
-def _apply(row: UploadedContent, fact: Facts) -> None:
-    row.file_type = vocabulary.file_type(fact.media_type)
-    row.size, row.pages, row.ocr_pages, row.chunks = fact.size_bytes, fact.pages, fact.ocr_pages, fact.chunks
-    row.language = vocabulary.language(fact.language)
-    row.processed_status = fact.status
-    row.error_code = vocabulary.error_code(fact.error)
-    row.sealed_filename = fact.sealed_filename
-    row.sealed_source_link = fact.sealed_source_link
+def _columns(fact: Facts) -> dict[str, Any]:
+    return {
+        "file_type": vocabulary.file_type(fact.media_type),
+        "size": fact.size_bytes,
+        "pages": fact.pages,
+        "ocr_pages": fact.ocr_pages,
+        "chunks": fact.chunks,
+        "language": vocabulary.language(fact.language),
+        "processed_status": fact.status,
+        "error_code": vocabulary.error_code(fact.error),
+        "sealed_filename": fact.sealed_filename,
+        "sealed_source_link": fact.sealed_source_link,
+    }
 
 
 def _info(row: UploadedContent) -> DocumentInfo:

@@ -1,11 +1,13 @@
 import os
 import signal
+import threading
 
 import pytest
 
 from models.errors import PartUnavailable
 from models.ids import new_id
 from sessions import purge as purging
+from sessions import sweep as sweeping
 from sessions.sweep import purge_all, sweep
 from tests.support.hosting import wait_until
 from tests.support.purging import World
@@ -131,6 +133,33 @@ def test_the_record_learns_what_became_of_documents(world: World):
     (after,) = world.documents(session.session_id)
     assert (after.facts.status, after.facts.chunks) == ("ready", 1)
     assert sweep(world.parts).sessions_refreshed == 0
+
+
+def test_a_row_whose_document_was_deleted_does_not_stay_unfinished(world: World):
+    session = world.open()
+    world.upload(session)
+    assert len(world.documents(session.session_id)) == 1
+    session.client.delete(session.client.documents()[0].document_id)  # And the record was not reached.
+
+    sweep(world.parts)
+
+    assert world.documents(session.session_id) == []
+
+
+def test_many_sessions_that_hang_are_asked_at_the_same_time(world: World, monkeypatch: pytest.MonkeyPatch):
+    together = 3
+    for _ in range(together):
+        world.upload(world.open())
+    met = threading.Barrier(together)
+    real = sweeping.SessionClient.documents
+
+    def meet(client: sweeping.SessionClient) -> object:
+        met.wait(10)  # It breaks when they are asked one after another.
+        return real(client)
+
+    monkeypatch.setattr(sweeping.SessionClient, "documents", meet)
+
+    assert sweep(world.parts).sessions_refreshed == together
 
 
 def test_a_purge_that_fails_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch):

@@ -158,6 +158,75 @@ def test_a_refresh_that_comes_too_late_revives_nothing(database: Database, owner
         assert service.of_session(db, owner.session_id)[0].facts.status == "purged"
 
 
+@pytest.mark.parametrize("by_purge", [False, True], ids=["sweep", "purge"])
+def test_a_refresh_revives_nothing_of_a_session_that_is_over(database: Database, owner: Owner, *, by_purge: bool):
+    running = facts(status="embedding", pages=0, chunks=0)
+    insert(database, owner, running)
+    with database.transaction() as db:
+        sessions.begin_ending(db, owner.session_id, "sign_out")
+    with database.transaction() as db:
+        service.close(db, owner.session_id)
+        sessions.finish(db, owner.session_id)
+
+    with database.transaction() as db:
+        adding_for = owner.user_id if by_purge else None
+        service.refresh(db, [running, facts()], session_id=owner.session_id, adding_for=adding_for)
+
+    with database.transaction() as db:
+        (row,) = service.of_session(db, owner.session_id)
+    assert (row.facts.status, row.facts.error) == ("failed", "session_expired")
+
+
+def test_a_sweep_writes_nothing_into_a_session_that_is_ending_and_a_purge_does(database: Database, owner: Owner):
+    running = facts(status="embedding", pages=0, chunks=0)
+    done = dataclasses.replace(running, status="ready", pages=3, chunks=9)
+    insert(database, owner, running)
+    with database.transaction() as db:
+        sessions.begin_ending(db, owner.session_id, "sign_out")
+
+    for adding_for, status in ((None, "embedding"), (owner.user_id, "ready")):
+        with database.transaction() as db:
+            service.refresh(db, [done], session_id=owner.session_id, adding_for=adding_for)
+        with database.transaction() as db:
+            (row,) = service.of_session(db, owner.session_id)
+        assert row.facts.status == status
+
+
+def test_a_row_that_is_deleted_during_a_refresh_stays_deleted(
+    database: Database, owner: Owner, monkeypatch: pytest.MonkeyPatch
+):
+    running, kept = facts(status="embedding"), facts(status="embedding")
+    insert(database, owner, running, kept)
+    real = service.vocabulary.file_type
+
+    def delete_meanwhile(media_type: str | None) -> str:
+        monkeypatch.setattr(service.vocabulary, "file_type", real)
+        service.remove(db, running.content_id, session_id=owner.session_id)
+        return real(media_type)
+
+    monkeypatch.setattr(service.vocabulary, "file_type", delete_meanwhile)
+    done = [dataclasses.replace(document, status="ready") for document in (running, kept)]
+    with database.transaction() as db:
+        service.refresh(db, done, session_id=owner.session_id)
+
+    with database.transaction() as db:
+        assert [row.facts for row in service.of_session(db, owner.session_id)] == [done[1]]
+
+
+def test_what_has_a_row_already_is_not_written_again(database: Database, owner: Owner):
+    first, second = facts(), facts()
+    insert(database, owner, first)
+
+    with database.transaction() as db:
+        late = [dataclasses.replace(first, status="queued"), second]
+        written = service.insert(db, late, user_id=owner.user_id, session_id=owner.session_id)
+
+    assert written == [second]
+    with database.transaction() as db:
+        rows = {row.facts.content_id: row.facts for row in service.of_session(db, owner.session_id)}
+    assert rows == {first.content_id: first, second.content_id: second}
+
+
 def test_a_document_is_removed_only_through_its_own_session(database: Database, owner: Owner):
     document = facts()
     insert(database, owner, document)
@@ -171,13 +240,14 @@ def test_a_document_is_removed_only_through_its_own_session(database: Database, 
 
 def test_only_sessions_with_unfinished_documents_need_a_refresh(database: Database, owner: Owner):
     other = Owner(owner.user_id, open_session(database, owner.user_id))
-    insert(database, owner, facts(status="embedding"))
+    running = facts(status="embedding")
+    insert(database, owner, running)
     insert(database, other, facts())
 
     with database.transaction() as db:
-        waiting = service.unfinished_sessions(db, [owner.session_id, other.session_id])
-        assert waiting == {owner.session_id}
-        assert service.unfinished_sessions(db, []) == set()
+        waiting = service.unfinished(db, [owner.session_id, other.session_id])
+        assert waiting == {owner.session_id: {running.content_id}}
+        assert service.unfinished(db, []) == {}
 
 
 def test_documents_go_with_their_session(database: Database, owner: Owner):

@@ -239,6 +239,30 @@ def test_more_chunks_than_the_session_may_hold_fail_the_document_and_leave_none_
         assert small.client.summarise().chunks <= 4
 
 
+@pytest.mark.parametrize(("chunks", "fits"), [(3, True), (4, True), (5, False)])
+@pytest.mark.parametrize("held", [0, 1])
+def test_the_chunk_quota_is_exact_and_is_checked_before_anything_is_embedded(
+    small: Session, chunks: int, held: int, *, fits: bool
+):
+    if held:
+        small.ready(("first.txt", NOTE))
+    (document,) = small.upload(("parts.md", parts_of(chunks - held))).documents
+
+    state = small.finished(document.document_id)
+
+    if fits:
+        assert (state.status, state.chunks) == ("ready", chunks - held)
+    else:
+        assert (state.status, state.error) == ("failed", "quota_exceeded")
+        assert "embedding" not in state.timings
+    assert small.client.summarise().chunks == (chunks if fits else held)
+
+
+def parts_of(chunks: int) -> bytes:
+    """Return a text that is cut at its headings into this many chunks."""
+    return "\n\n".join(f"# Part {n}\n\nThe bittern number {n} booms over the reed bed." for n in range(chunks)).encode()
+
+
 def long_lines(size: int) -> bytes:
     return book(50)[:size]
 

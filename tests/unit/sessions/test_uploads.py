@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.quarantine import Quarantine
+from ingestion.quarantine import SEGMENT_BYTES, Quarantine
 from models.errors import FileTooLarge, IdempotencyConflict, InvalidRequest, MayflyError, QueueFull, QuotaExceeded
 from sessions.documents import Quota
 from sessions.limits import SessionLimits
@@ -121,6 +121,47 @@ def test_the_machine_takes_no_more_files_than_its_queue_holds(session: Session, 
     session.upload().begin_file("a.txt", None)
 
 
+def test_the_machine_s_bytes_are_counted_while_a_file_arrives(tmp_path: Path):
+    limits = SessionLimits(queue_bytes=4 * SEGMENT_BYTES)
+    upload = Upload(Quarantine(tmp_path, "session"), Quota(limits), limits)
+    upload.begin_file("a.txt", None)
+    upload.data(b"x" * SEGMENT_BYTES)
+    other = Quarantine(tmp_path, "other").create()
+    other.path.write_bytes(bytes(3 * SEGMENT_BYTES + 1))
+
+    with pytest.raises(QueueFull):
+        upload.data(b"x" * SEGMENT_BYTES)
+
+    other.destroy()
+    upload.data(b"x" * SEGMENT_BYTES)
+
+
+def test_while_others_wait_a_session_has_half_of_the_machine_s_queue(session: Session, tmp_path: Path):
+    upload = session.upload()
+    put(upload, 1, 1)
+    other = Quarantine(tmp_path, "other").create()
+    with pytest.raises(QueueFull):
+        upload.begin_file("c.txt", None)
+
+    other.destroy()
+
+    put(session.upload(), 1)
+
+
+def test_a_session_alone_may_fill_the_queue_and_half_of_its_bytes_while_others_wait(tmp_path: Path):
+    limits = SessionLimits(queue_bytes=4 * SEGMENT_BYTES)
+    upload = Upload(Quarantine(tmp_path, "session"), Quota(limits), limits)
+    other = Quarantine(tmp_path, "other").create()
+    upload.begin_file("a.txt", None)
+    upload.data(b"x" * 2 * SEGMENT_BYTES)
+    with pytest.raises(QueueFull):
+        upload.data(b"x" * SEGMENT_BYTES)
+
+    other.destroy()
+
+    upload.data(b"x" * SEGMENT_BYTES)
+
+
 def test_a_replay_is_compared_and_not_stored(session: Session):
     first, again = session.upload(), session.upload(keep=False)
     put(first, 100, 100)
@@ -177,6 +218,18 @@ def test_a_key_that_was_used_for_other_files_is_refused():
         keys.replay("k", (FileMark("a.txt", None, 3, b"other"),))
     with pytest.raises(IdempotencyConflict):
         keys.replay("k", MARKS * 2)
+
+
+def test_a_key_is_free_again_when_its_documents_are_taken_back():
+    keys = Idempotency()
+    for key in ("k", "other"):
+        keys.begin(key)
+        keys.finish(key, MARKS, (f"document of {key}",))
+
+    keys.forget(["document of k"])
+
+    assert keys.begin("k") is False
+    assert keys.begin("other") is True
 
 
 def test_uploads_without_a_key_never_conflict():
