@@ -15,11 +15,11 @@ from api import problems, resources
 from api.metrics import Metrics
 from api.middleware import Dressed, Gate, Intake, LastResort, Observed
 from api.routers import accounts, documents, operations, queries, receipts, sessions
+from api.schemas import JSON_BODY_BYTES
 from api.settings import Settings
 from api.sweeper import Sweeper
 from api.watching import Watchers
 
-JSON_BODY_BYTES = 64 * 1024
 _THREADS = 100
 _ROUTERS = (
     accounts.router,

@@ -3,12 +3,13 @@
 from importlib import metadata
 from pathlib import Path
 
+from api import weaknesses
 from api.resources import Resources
-from api.schemas.operations import Assurance, CoreDumps, Encryption, Jail, Model, Storage
+from api.schemas.operations import Assurance, CoreDumps, Encryption, Jail, Model, Process, Storage
 from models.errors import MayflyError
 from processes import hardening
+from processes.hardening import Hardening
 
-_RAM_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
 _VERSIONED = (
     "mayfly",
     "chromadb",
@@ -30,12 +31,15 @@ def assurance(resources: Resources) -> Assurance:
         runtime_directory=storage(settings.runtime_dir),
         temporary_directory=storage(settings.sockets.temporary),
         data_directory=storage(settings.data_dir),
-        swap_active=swap_active(),
+        swap_active=weaknesses.swap_active(),
         memory_scrubbed_on_free=own.scrubbing_allocator,
         private_umask=own.umask == 0o077,
         core_dumps=CoreDumps(
             dumpable=own.dumpable, limit_bytes=own.core_limit_bytes, possible=own.dumpable or own.core_limit_bytes != 0
         ),
+        processes=_processes(resources, own),
+        weaknesses=_weaknesses(resources),
+        weak_host_allowed=settings.allow_weak_host,
         jail=_jail(resources),
         sessions_without_network=_sessions_without_network(resources),
         encryption=_encryption(resources),
@@ -46,22 +50,49 @@ def assurance(resources: Resources) -> Assurance:
 
 
 def storage(folder: Path) -> Storage:
-    """Return the file system a folder lies on, by the longest mount point above it."""
-    place = folder.resolve()
-    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    above = [(len(mount[1]), mount[2]) for mount in mounts if place.is_relative_to(mount[1].replace("\\040", " "))]
-    filesystem = max(above, default=(0, "unknown"))[1]
-    return Storage(filesystem=filesystem, ram_backed=filesystem in _RAM_FILESYSTEMS)
-
-
-def swap_active() -> bool:
-    """Say whether the kernel may write memory to a swap area."""
-    return len(Path("/proc/swaps").read_text().splitlines()) > 1
+    """Return the file system a folder lies on."""
+    filesystem = weaknesses.filesystem_of(folder)
+    return Storage(filesystem=filesystem, ram_backed=filesystem in weaknesses.RAM_FILESYSTEMS)
 
 
 def versions() -> dict[str, str]:
     """Return the versions of what touches content. Reads package metadata; imports nothing."""
     return {name: metadata.version(name) for name in _VERSIONED}
+
+
+def _processes(resources: Resources, own: Hardening) -> dict[str, Process | None]:
+    return {"front": _process(own), "host": _host(resources), "embedder": _embedder(resources)}
+
+
+def _host(resources: Resources) -> Process | None:
+    try:
+        return _process(resources.host.hello().hardening)
+    except MayflyError:
+        return None
+
+
+def _embedder(resources: Resources) -> Process | None:
+    try:
+        return _process(resources.embedder.ping())
+    except MayflyError:
+        return None
+
+
+def _process(state: Hardening) -> Process:
+    return Process(
+        dumpable=state.dumpable,
+        core_limit_bytes=state.core_limit_bytes,
+        private_umask=state.umask == 0o077,
+        memory_scrubbed_on_free=state.scrubbing_allocator,
+    )
+
+
+def _weaknesses(resources: Resources) -> list[str] | None:
+    try:
+        parts = weaknesses.of_parts(resources.host.hello().hardening, resources.embedder.ping())
+    except MayflyError:
+        return None
+    return [*weaknesses.of_host(resources.settings), *parts]
 
 
 def _jail(resources: Resources) -> Jail | None:

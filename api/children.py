@@ -16,6 +16,13 @@ _FIRST_DELAY_SECONDS = 0.1
 _MAX_DELAY_SECONDS = 10.0
 _FORGIVEN_AFTER_SECONDS = 30.0
 
+# How a process ends that will not work on this host; starting it again would not help.
+EXIT_REFUSED = os.EX_CONFIG
+
+
+class ChildRefused(Exception):
+    """A process found this host unfit; it has told why on standard error."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -68,7 +75,7 @@ class Child:
         hand_over(self._process, recipe.config)
 
     def tend(self) -> None:
-        """Start the process again if it died and its pause is over."""
+        """Start the process again if it died and its pause is over. Raises ``ChildRefused`` for one that refuses."""
         if self._process is not None:
             exit_code = self._process.poll()
             if exit_code is None:
@@ -109,6 +116,8 @@ class Child:
         logging.get().error(
             "child_died", child=self.name, exit_code=exit_code, attempt=self._deaths, delay_seconds=delay_seconds
         )
+        if exit_code == EXIT_REFUSED:
+            raise ChildRefused(f"the {self.name} process refuses this host")
 
 
 def hand_over(process: subprocess.Popen[bytes], config: bytes) -> None:
@@ -119,9 +128,3 @@ def hand_over(process: subprocess.Popen[bytes], config: bytes) -> None:
         process.stdin.close()
     except BrokenPipeError:
         return  # It died at once; ``tend`` sees that.
-
-
-def supervised(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment that tells a child to end when it finds itself an orphan."""
-    # Under a launcher that is process 1, every child would look like one.
-    return dict(environment) | ({} if os.getpid() == 1 else {"MAYFLY_SUPERVISED": "1"})

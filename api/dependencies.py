@@ -60,6 +60,7 @@ class WhoAsks:
 
     session_id: str
     client: SessionClient = field(repr=False)
+    address: str = field(repr=False)
     grant: bytes | None = field(repr=False, default=None)
 
 
@@ -124,24 +125,26 @@ def end_of_lease(resources: Resources, session_id: str) -> datetime:
 
 def get_asker(
     resources: Res,
+    address: Annotated[str, Depends(get_address)],
     session_credentials: Annotated[_Credentials, Depends(_session_bearer)],
     _same_header: Annotated[_Credentials, Depends(_asker_bearer)],
 ) -> WhoAsks:
     """Return who asks, by session token or by grant; the grant's secret is checked by the session process alone.
 
-    Raises ``SessionExpired``.
+    Raises ``SessionExpired``, and ``RateLimited`` for too many grants that do not hold from one address.
     """
     token = get_token(session_credentials)
     grant = _GRANT.fullmatch(token)
     if grant is None:
         session = used_session(resources, seen_session(resources, token))
-        return WhoAsks(session.session_id, session.client)
+        return WhoAsks(session.session_id, session.client, address)
     session_id, secret = grant.groups()
     with resources.database.transaction() as db:
         info = session_record.get(db, session_id)
     if info is None or info.state != "open":
+        resources.throttle.failed_grant(address)
         raise SessionExpired
-    return WhoAsks(session_id, resources.session(session_id), base64.urlsafe_b64decode(secret + "="))
+    return WhoAsks(session_id, resources.session(session_id), address, base64.urlsafe_b64decode(secret + "="))
 
 
 def grant_token(session_id: str, secret: bytes) -> str:
@@ -155,8 +158,9 @@ def check_hook_secret(
     credentials: Annotated[_Credentials, Depends(_hook_bearer)],
 ) -> None:
     """Let only the tutor application's backend pass. Raises ``InvalidHookSecret``, ``RateLimited`` when it guesses."""
+    # Nothing is never compared: it must not pass even if the deployment's secret were nothing.
     given = credentials.credentials.encode() if credentials else b""
-    if not hmac.compare_digest(given, resources.hook_secret):
+    if not given or not hmac.compare_digest(given, resources.hook_secret):
         resources.throttle.hook(address)
         raise InvalidHookSecret
 

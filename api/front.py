@@ -7,6 +7,7 @@ replaced while connections wait in its queue.
 import argparse
 import asyncio
 import json
+import resource
 import socket
 import sys
 from types import FrameType
@@ -16,26 +17,40 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from api import logging, problems
+from api import logging, problems, weaknesses
 from api.app import create_app
+from api.children import EXIT_REFUSED
 from api.middleware import dressed
 from api.settings import Settings
-from processes.hardening import harden
+from processes.hardening import harden, state
 
 HEADER_BYTES = 16 * 1024
 HEADER_SECONDS = 15.0
 _KEEP_ALIVE_SECONDS = 5
 _GRACE_SECONDS = 10
+# A client that was answered before it had sent its whole body gets this long to finish.
+DRAIN_SECONDS = 5.0
+# Each connection costs one descriptor; the rest is for the record, the parts, and uploads being sealed.
+SPARE_DESCRIPTORS = 256
+_MAX_CONNECTIONS = 4096
 
 
 class Protocol(H11Protocol):
-    """uvicorn's protocol, with a deadline for request headers and a problem document for what is not HTTP."""
+    """uvicorn's protocol, with deadlines and a bound, and a problem document for what is not HTTP.
+
+    Headers must arrive in time, and so must the rest of a body whose request was answered already. Connections beyond
+    the bound are closed as they come.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
+    _drain: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Give a new connection ``HEADER_SECONDS`` to say what it wants."""
+        """Give a new connection ``HEADER_SECONDS`` to say what it wants; close one too many."""
         super().connection_made(transport)
+        if len(self.connections) > max_connections():
+            transport.abort()
+            return
         self._deadline = self.loop.call_later(HEADER_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
@@ -46,10 +61,22 @@ class Protocol(H11Protocol):
             self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
         elif not in_headers:
             self._drop_deadline()
+        if self._drain is not None and self.conn.their_state is not h11.SEND_BODY:
+            self._drain.cancel()
+            self._drain = None
+
+    def on_response_complete(self) -> None:
+        """Give a client that is still sending its body ``DRAIN_SECONDS``: it may want to read its refusal first."""
+        super().on_response_complete()
+        # uvicorn's keep-alive timer is cancelled by the next byte of the old body, and nothing arms it again.
+        if self.conn.their_state is h11.SEND_BODY and self._drain is None:
+            self._drain = self.loop.call_later(DRAIN_SECONDS, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline with the connection."""
+        """Forget the deadlines with the connection."""
         self._drop_deadline()
+        if self._drain is not None:
+            self._drain.cancel()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn passes it.
@@ -80,6 +107,11 @@ class Protocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def max_connections() -> int:
+    """Return how many connections a front holds at once: what its descriptors allow, and never more than 4096."""
+    return max(1, min(_MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS))
 
 
 class Server(uvicorn.Server):
@@ -124,6 +156,11 @@ def main() -> None:
     settings = Settings()
     logging.configure(settings.log)
     logging.catch_crashes()
+    try:
+        weaknesses.insist(settings, weaknesses.of_process("front", state(), scrubbing=True))
+    except weaknesses.HostTooWeak as refusal:
+        sys.stderr.write(f"mayfly cannot start: {refusal}\n")
+        raise SystemExit(EXIT_REFUSED) from None
     serve(settings, socket.socket(fileno=arguments.socket))
 
 

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from api import weaknesses
 from api.metrics import Metrics
 from api.problems import Starting
 from api.resources import Progress, Resources
@@ -10,16 +11,20 @@ from models.errors import MayflyError
 
 
 def check(app: FastAPI) -> None:
-    """Return when the service can work. Raises ``Starting`` before the first sweep, ``PartUnavailable`` later."""
+    """Return when the service can work. Raises ``Starting`` before the first sweep, ``PartUnavailable`` later.
+
+    A host or embedder that is not hardened is not ready either, unless the operator allows it.
+    """
     progress: Progress = app.state.progress
     if not progress.is_open:
         raise Starting(retry_after_seconds=1)
     resources: Resources = app.state.resources
     with resources.database.transaction() as db:
         db.connection()
-    resources.host.hello()
+    host, embedder = resources.host.hello().hardening, resources.embedder.ping()
     resources.jail.level()
-    resources.embedder.ping()
+    if weaknesses.of_parts(host, embedder) and not resources.settings.allow_weak_host:
+        raise Starting(retry_after_seconds=1)
 
 
 def measure(app: FastAPI) -> bytes:

@@ -5,6 +5,7 @@ while the host still lives. Knows no content and serves no request. ``python -m 
 environment.
 """
 
+import contextlib
 import http.client
 import signal
 import socket
@@ -17,15 +18,15 @@ from types import FrameType
 
 import msgspec
 
-from api import folders, logging
-from api.children import Child, hand_over, supervised
+from api import folders, logging, weaknesses
+from api.children import Child, ChildRefused, hand_over
 from api.preparation import Prepared, Wish
 from api.recipes import recipes
 from api.settings import Settings
 from models.database import Database, DatabaseRefused
-from models.errors import MayflyError
+from models.errors import MayflyError, PartUnavailable
 from models.keyfile import KeyFileRefused
-from processes.hardening import child_environment, harden
+from processes.hardening import child_environment, harden, state
 
 _TICK_SECONDS = 0.1
 _FRONT_GRACE_SECONDS = 15.0
@@ -45,6 +46,7 @@ class Launcher:
         self._stopping = threading.Event()
         self._started_at = time.monotonic()
         self._is_ready = False
+        self._told = set[str]()
 
     def stop(self) -> None:
         """Ask ``run`` to end the service in order. Safe in a signal handler."""
@@ -54,10 +56,12 @@ class Launcher:
         """Start everything, keep it running, and on ``stop`` purge every session before the last process goes.
 
         Must run in the main thread: the children die with the thread that started them. Raises ``LaunchFailed``,
-        ``FolderRefused``, ``DatabaseRefused``, ``KeyFileRefused`` or ``PartUnavailable`` (the database) when the
-        service cannot start; nothing is left running then.
+        ``HostTooWeak``, ``ChildRefused``, ``FolderRefused``, ``DatabaseRefused``, ``KeyFileRefused`` or
+        ``PartUnavailable`` (the database) when the service cannot start; nothing is left running then.
         """
         with folders.claimed(self._settings), _listen(self._settings) as listener:
+            self._insist(weaknesses.of_host(self._settings))
+            self._insist(weaknesses.of_process("launcher", state(), scrubbing=False))
             _migrate(self._settings)
             prepared = self._prepare_model()
             if prepared is None:
@@ -89,7 +93,16 @@ class Launcher:
             for child in children:
                 child.tend()
             if not self._is_ready and all(child.is_listening() for child in children):
+                self._insist(_weaknesses_of_parts(self._settings, children))
                 self._note_ready(listener)
+
+    def _insist(self, found: Sequence[str]) -> None:
+        """Refuse what is weak, or warn of it once where the operator allows it. Raises ``HostTooWeak``."""
+        weaknesses.insist(self._settings, found)
+        for weakness in found:
+            if weakness not in self._told:
+                self._told.add(weakness)
+                logging.get().warning("weak_host", problem=weakness.replace(" ", "_"))  # A log line takes no spaces.
 
     def _note_ready(self, listener: socket.socket) -> None:
         address = listener.getsockname()
@@ -108,6 +121,17 @@ class Launcher:
         logging.get().info("stopped")
 
 
+_REFUSALS = (
+    LaunchFailed,
+    weaknesses.HostTooWeak,
+    ChildRefused,
+    folders.FolderRefused,
+    DatabaseRefused,
+    KeyFileRefused,
+    MayflyError,
+)
+
+
 def launch(settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C and return the exit code: 0 stopped in order, 1 could not start."""
     harden(die_with_parent=False)
@@ -122,7 +146,7 @@ def launch(settings: Settings) -> int:
         signal.signal(number, stop)
     try:
         launcher.run()
-    except (LaunchFailed, folders.FolderRefused, DatabaseRefused, KeyFileRefused, MayflyError) as error:
+    except _REFUSALS as error:
         logging.get().error("start_refused", error=type(error).__name__)
         sys.stderr.write(f"mayfly cannot start: {error}\n")
         return 1
@@ -144,7 +168,7 @@ def _preparation(settings: Settings) -> subprocess.Popen[bytes]:
     wish = Wish(embedding.model, str(settings.model_dir), embedding.backend)
     work = subprocess.Popen(
         [sys.executable, "-m", "api.preparation"],
-        env=supervised(child_environment(settings.sockets.temporary, scrubbing=False)),
+        env=child_environment(settings.sockets.temporary, scrubbing=False),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,  # One short line, which a pipe holds until it is read.
         start_new_session=True,
@@ -160,6 +184,17 @@ def _migrate(settings: Settings) -> None:
         database.check()
     finally:
         database.dispose()
+
+
+def _weaknesses_of_parts(settings: Settings, children: Sequence[Child]) -> list[str]:
+    from sessions.client import HostClient
+    from vectorstore.client import EmbedderClient
+
+    found = [weakness for child in children for weakness in weaknesses.of_core_limit(child.name, child.pid)]
+    with contextlib.suppress(PartUnavailable):  # It is not ready then, and is asked again.
+        found += weaknesses.of_process("host", HostClient(settings.sockets.host).hello().hardening, scrubbing=False)
+        found += weaknesses.of_process("embedder", EmbedderClient(settings.sockets.embedder).ping(), scrubbing=True)
+    return list(dict.fromkeys(found))
 
 
 def _answers_ready(address: tuple[str, int], host_header: str) -> bool:

@@ -33,17 +33,17 @@ class SignedIn:
 def sign_in(resources: Resources, email: str, password: str) -> SignedIn:
     """Check the password, start a session process, unlock it, and write the session down.
 
-    Raises ``InvalidCredentials``, ``TooManySessions``, ``HostFull``, ``PartUnavailable``.
+    Raises ``InvalidCredentials``, ``TooManySessions``, ``HostFull``, ``PartUnavailable``, ``RateLimited``.
     """
+    account = resources.accounts.verify(resources.database, email, password)
     with resources.database.transaction() as db:
-        account = resources.accounts.verify(db, email, password)
         # Only to spare a process; what decides is the count in the transaction that writes the session down.
         if session_record.count_open(db, account.user_id) >= resources.settings.sessions.per_account:
             raise TooManySessions
     session_id, token = new_id(), new_token()
     try:
         expires_at = _start_process(resources, session_id, account)
-        _write_down(resources, session_id, token, account.user_id)
+        _write_down(resources, session_id, token, account)
     except BaseException:
         with contextlib.suppress(MayflyError):
             resources.host.kill(session_id)
@@ -97,8 +97,7 @@ def recover(resources: Resources, email: str, code: str, new_password: str) -> t
 
     Raises ``InvalidCredentials`` for an unknown address and a wrong code alike.
     """
-    with resources.database.transaction() as db:
-        user_id = resources.accounts.recover(db, email, code, new_password)
+    user_id = resources.accounts.recover(resources.database, email, code, new_password)
     return user_id, end_all_of_account(resources, user_id, "sign_out")
 
 
@@ -109,16 +108,17 @@ def _start_process(resources: Resources, session_id: str, account: Unlocked) -> 
     return renew(resources, session_id)
 
 
-def _write_down(resources: Resources, session_id: str, token: str, user_id: str) -> None:
+def _write_down(resources: Resources, session_id: str, token: str, account: Unlocked) -> None:
     settings = resources.settings.sessions
     opening = Opening(
         session_id=session_id,
-        user_id=user_id,
+        user_id=account.user_id,
         node_id=resources.node_id,
         host_instance=resources.host.hello().instance,
         token_hash=hash_token(token),
         idle_seconds=settings.idle_seconds,
         absolute_seconds=settings.absolute_seconds,
+        password_hash=account.password_hash,
     )
     with resources.database.transaction() as db:
         session_record.open_session(db, opening, max_open=settings.per_account)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from api.children import Recipe, supervised
+from api.children import Recipe
 from api.preparation import Prepared
 from api.settings import Settings
 from ingestion.limits import JailLimits
@@ -87,7 +87,7 @@ def _front(settings: Settings, listener: int) -> Recipe:
     return Recipe(
         name="front",
         module="api.front",
-        environment=_environment(settings, scrubbing=True),
+        environment=child_environment(settings.sockets.temporary, scrubbing=True, with_settings=True),
         arguments=("--socket", str(listener)),
         descriptors=(listener,),
     )
@@ -109,4 +109,4 @@ def jail_limits(settings: Settings) -> JailLimits:
 
 
 def _environment(settings: Settings, *, scrubbing: bool) -> dict[str, str]:
-    return supervised(child_environment(settings.sockets.temporary, scrubbing=scrubbing))
+    return child_environment(settings.sockets.temporary, scrubbing=scrubbing)

@@ -23,6 +23,8 @@ from sessions.client import HostClient, SessionClient
 from sessions.purge import PurgeParts
 from vectorstore.client import EmbedderClient
 
+_MIN_HOOK_SECRET_BYTES = 16
+
 
 class Progress:
     """How far this front's start-up is, and how its sweeper does. Shared between threads."""
@@ -126,5 +128,12 @@ def node_id(settings: Settings) -> str:
 
 
 def hook_secret(settings: Settings) -> bytes:
-    """Return the secret of the session-end hook; made on the first start unless a file is configured."""
-    return keyfile.load_or_create(settings.key_file("hook-secret"), lambda: secrets.token_urlsafe(32).encode()).strip()
+    """Return the secret of the session-end hook; made on the first start unless a file is configured.
+
+    Raises ``KeyFileRefused`` for one that is blank or short enough to guess.
+    """
+    path = settings.key_file("hook-secret")
+    secret = keyfile.load_or_create(path, lambda: secrets.token_urlsafe(32).encode()).strip()
+    if len(secret) < _MIN_HOOK_SECRET_BYTES:
+        raise keyfile.KeyFileRefused(f"{path.name} must hold a secret of at least {_MIN_HOOK_SECRET_BYTES} bytes")
+    return secret

@@ -78,7 +78,7 @@ class AccountSettings(_Area):
     argon2_passes: Annotated[int, Field(ge=1, le=16)] = 2
     concurrent_hashes: Annotated[int, Field(ge=1, le=64)] = 2
     sign_ins_per_minute: Annotated[int, Field(ge=1)] = 10
-    sign_ups_per_hour: Annotated[int, Field(ge=1)] = 30
+    sign_ups_per_hour: Annotated[int, Field(ge=1)] = 300
     queries_per_minute: Annotated[int, Field(ge=1)] = 120
 
 
@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     receipt_key_file: Path | None = None
     record_key_file: Path | None = None
     trusted_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    allow_weak_host: bool = False
 
     sessions: SessionSettings = SessionSettings()
     uploads: UploadSettings = UploadSettings()

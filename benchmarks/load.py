@@ -5,6 +5,7 @@ RAM disk must be back where they were before the first learner came.
 """
 
 import json
+import secrets
 import statistics
 import sys
 import threading
@@ -20,6 +21,7 @@ from tests.support.service import Service, running
 
 LEARNERS = 50
 SECONDS = 120.0
+WARM_UP_SECONDS = 10.0
 
 
 class Tally:
@@ -51,7 +53,8 @@ class Tally:
 def learner(service: Service, number: int, tally: Tally, end: float) -> None:
     """Live one learner's life over and over until the time is up."""
     with Client(service.url, timeout_seconds=600) as client:
-        wish = SignUp(username=f"load-{number}", email=f"load-{number}@example.org", password="correct horse battery")  # noqa: S106
+        name = f"load-{number}-{secrets.token_hex(4)}"
+        wish = SignUp(username=name, email=f"{name}@example.org", password="correct horse battery")  # noqa: S106
         client.sign_up(wish)
         while time.monotonic() < end:
             try:
@@ -89,29 +92,33 @@ def footprint(service: Service) -> dict[str, int]:
     }
 
 
+def crowd(service: Service, learners: int, seconds: float, tally: Tally) -> list[str]:
+    """Let that many learners live at once for that long; return what ended any of them early."""
+    failures: list[str] = []
+    end = time.monotonic() + seconds
+
+    def live(number: int) -> None:
+        try:
+            learner(service, number, tally, end)
+        except Exception as error:  # noqa: BLE001  # Whatever ends a learner is a finding of the run.
+            failures.append(repr(error))
+
+    threads = [threading.Thread(target=live, args=(number,)) for number in range(1, learners + 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    inspection.wait_until(service, lambda: not inspection.session_processes(service))
+    return failures
+
+
 def run(*, learners: int = LEARNERS, seconds: float = SECONDS) -> dict[str, Any]:
-    """Run the load and return its figures."""
-    tally, failures = Tally(), []
+    """Run the load and return its figures. A short crowd comes first: pools grow to their size once and stay there."""
+    tally = Tally()
     with running() as service:
-        with Client(service.url) as client:
-            wish = SignUp(username="warm-up", email="warm-up@example.org", password="correct horse battery")  # noqa: S106
-            client.sign_up(wish)
-            one_visit(client, wish, 0, Tally())
+        crowd(service, learners, WARM_UP_SECONDS, Tally())
         before = footprint(service)
-        end = time.monotonic() + seconds
-
-        def live(number: int) -> None:
-            try:
-                learner(service, number, tally, end)
-            except Exception as error:  # noqa: BLE001  # Whatever ends a learner is a finding of the run.
-                failures.append(repr(error))
-
-        threads = [threading.Thread(target=live, args=(number,)) for number in range(1, learners + 1)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        inspection.wait_until(service, lambda: footprint(service)["processes"] == before["processes"])
+        failures = crowd(service, learners, seconds, tally)
         after = footprint(service)
     return {
         "machine": describe(),

@@ -25,6 +25,10 @@ from models.errors import PartUnavailable
 
 # A database that hangs must not hang its callers: five seconds, then the part counts as unavailable.
 TIMEOUT_SECONDS = 5
+# The driver's own five connections and ten more would starve the front's threads.
+_SQLITE_POOL = {"pool_size": 20, "max_overflow": 80, "pool_timeout": TIMEOUT_SECONDS}
+# Any other option of the driver could override the URL's host or weaken its TLS.
+_URL_OPTIONS = frozenset({"unix_socket"})
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -147,13 +151,23 @@ def _normalised(url: str) -> URL:
     parsed = make_url(url)
     if parsed.get_backend_name() not in {"sqlite", "mariadb"}:
         raise DatabaseRefused("only sqlite:// and mariadb:// are supported")
+    if parsed.get_backend_name() == "mariadb":
+        _refuse_detours(parsed)
     if parsed.drivername == "mariadb":
         return parsed.set(drivername="mariadb+mariadbconnector")
     return parsed
 
 
+def _refuse_detours(url: URL) -> None:
+    """Refuse what would have the driver connect elsewhere, or otherwise, than the URL's host says."""
+    if not set(url.query) <= _URL_OPTIONS:
+        raise DatabaseRefused("a database URL takes no option but unix_socket: Mayfly itself sees to TLS")
+    if "unix_socket" in url.query and url.host not in {None, "localhost"}:
+        raise DatabaseRefused("a database URL names a host or a Unix socket, not both")
+
+
 def _is_local(url: URL) -> bool:
-    if "unix_socket" in url.query or url.host in {None, "localhost"}:
+    if url.host in {None, "localhost"}:
         return True
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(url.host or "").is_loopback
@@ -161,9 +175,11 @@ def _is_local(url: URL) -> bool:
 
 
 def _sqlite(url: URL) -> Engine:
+    # A database in memory belongs to one connection, and its pool takes none of these.
+    pool = _SQLITE_POOL if url.database and url.database != ":memory:" else {}
     if url.database:
         Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": TIMEOUT_SECONDS})
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": TIMEOUT_SECONDS}, **pool)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:

@@ -74,12 +74,14 @@ def state() -> Hardening:
     )
 
 
-def child_environment(temporary: Path, *, scrubbing: bool) -> dict[str, str]:
+def child_environment(temporary: Path, *, scrubbing: bool, with_settings: bool = False) -> dict[str, str]:
     """Return the environment a Mayfly process is started with: temp variables on a RAM disk, no telemetry, no hub.
 
-    ``scrubbing`` adds the allocator settings; they act only when set before the process starts.
+    ``scrubbing`` adds the allocator settings; they act only when set before the process starts. Only a process
+    ``with_settings`` sees Mayfly's own variables: the database's password may be among them.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CHROMA_", "OTEL_"))}
+    foreign = ("CHROMA_", "OTEL_") if with_settings else ("CHROMA_", "OTEL_", "MAYFLY_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     inherited |= OFFLINE_ENVIRONMENT | dict.fromkeys(("TMPDIR", "TEMP", "TMP", "SQLITE_TMPDIR"), str(temporary))
     inherited[PARENT_VARIABLE] = str(os.getpid())
     return inherited | (SCRUBBING_ENVIRONMENT if scrubbing else {})

@@ -5,6 +5,7 @@ Texts and vectors are content: no ``repr`` shows them. A vector is as telling as
 
 import msgspec
 
+from processes.hardening import Hardening
 from vectorstore.embedder import ModelCard
 
 
@@ -52,7 +53,9 @@ EmbedderRequest = Ping | Describe | EmbedQuery | EmbedPassages | DropSession
 
 
 class Pong(_Message, frozen=True):
-    """Here, with the model loaded."""
+    """Here, with the model loaded, in a process that is hardened so."""
+
+    hardening: Hardening
 
 
 class Described(_Message, frozen=True):

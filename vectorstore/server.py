@@ -17,7 +17,7 @@ import msgspec
 
 from models.errors import EmbeddingFailed, MayflyError
 from processes import ipc
-from processes.hardening import harden
+from processes.hardening import harden, state
 from vectorstore import messages, models
 from vectorstore.embedder import Embedder
 from vectorstore.scheduler import Kind, Scheduler, Ticket
@@ -61,7 +61,7 @@ class EmbedderServer:
         try:
             match request:
                 case messages.Ping():
-                    return messages.Pong()
+                    return messages.Pong(hardening=state())
                 case messages.Describe():
                     return messages.Described(card=self._embedder.card)
                 case messages.DropSession(session=session):

@@ -48,7 +48,6 @@ _FORM: dict[str, Any] = {
                         "file": {
                             "type": "array",
                             "minItems": 1,
-                            "maxItems": 20,
                             "items": {"type": "string", "format": "binary"},
                         }
                     },

@@ -7,7 +7,10 @@ from api import health
 from api.dependencies import Res
 from api.problems import Starting
 from api.routers import refuses
+from api.schemas import JSON_BODY_BYTES
 from api.schemas.operations import Alive, Assurance, Limits, Ready
+from api.schemas.queries import MAX_TOP_K, QUESTION_CHARACTERS
+from api.schemas.sessions import MAX_GRANT_TTL_SECONDS, MIN_GRANT_TTL_SECONDS
 from models.errors import PartUnavailable
 from models.vocabulary import FILE_TYPES, OTHER_FILE_TYPE
 
@@ -38,6 +41,12 @@ def limits(resources: Res) -> Limits:
         sign_ins_per_minute=settings.accounts.sign_ins_per_minute,
         sign_ups_per_hour=settings.accounts.sign_ups_per_hour,
         queries_per_minute=settings.accounts.queries_per_minute,
+        json_body_bytes=JSON_BODY_BYTES,
+        question_characters=QUESTION_CHARACTERS,
+        max_top_k=MAX_TOP_K,
+        min_grant_ttl_seconds=MIN_GRANT_TTL_SECONDS,
+        max_grant_ttl_seconds=MAX_GRANT_TTL_SECONDS,
+        sessions_per_machine=settings.sessions.capacity,
         media_types=sorted(FILE_TYPES - {OTHER_FILE_TYPE}),
     )
 

@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+# Largest request body, uploads apart.
+JSON_BODY_BYTES = 64 * 1024
+
 
 class Incoming(BaseModel):
     """A request body: only what is declared, nothing shown in a ``repr``, no value in an error."""

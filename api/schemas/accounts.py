@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from api.schemas import Incoming, Outgoing
@@ -34,6 +34,20 @@ Password = Annotated[SecretStr, Field(min_length=8, max_length=1024)]
 class NewAccount(Incoming):
     """A learner who signs up."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "username": "Ada",
+                    "email": "ada@example.org",
+                    "password": "correct horse battery",
+                    "primary_language": "en",
+                    "target_languages": ["fr", "ja"],
+                }
+            ]
+        }
+    )
+
     username: Annotated[
         str,
         Field(min_length=1, max_length=64, pattern=rf"^[^{_CONTROLS}]*[^\s{_CONTROLS}][^{_CONTROLS}]*$", repr=False),
@@ -55,6 +69,18 @@ class Account(Outgoing):
 
 class Recovery(Incoming):
     """A forgotten password is replaced with the recovery code."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "ada@example.org",
+                    "recovery_code": "the code that was shown at sign-up",
+                    "new_password": "another horse battery",
+                }
+            ]
+        }
+    )
 
     email: Email
     recovery_code: Annotated[SecretStr, Field(min_length=1, max_length=128)]

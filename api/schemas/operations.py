@@ -27,6 +27,12 @@ class Limits(Outgoing):
     sign_ins_per_minute: int
     sign_ups_per_hour: int
     queries_per_minute: int
+    json_body_bytes: int
+    question_characters: int
+    max_top_k: int
+    min_grant_ttl_seconds: int
+    max_grant_ttl_seconds: int
+    sessions_per_machine: int
     media_types: list[str]
 
 
@@ -57,6 +63,15 @@ class CoreDumps(Outgoing):
     possible: bool
 
 
+class Process(Outgoing):
+    """How one process of the service is hardened, by its own account."""
+
+    dumpable: bool
+    core_limit_bytes: int
+    private_umask: bool
+    memory_scrubbed_on_free: bool
+
+
 class Jail(Outgoing):
     """The walls around a parser that hold on this machine."""
 
@@ -82,7 +97,11 @@ class Model(Outgoing):
 
 
 class Assurance(Outgoing):
-    """What this host really guarantees, read from the kernel and the other processes when asked."""
+    """What this host really guarantees, read from the kernel and the other processes when asked.
+
+    What a part would have told is null while it does not answer. A host with ``weaknesses`` serves only when its
+    operator allowed it.
+    """
 
     runtime_directory: Storage
     temporary_directory: Storage
@@ -91,6 +110,9 @@ class Assurance(Outgoing):
     memory_scrubbed_on_free: bool
     private_umask: bool
     core_dumps: CoreDumps
+    processes: dict[str, Process | None]
+    weaknesses: list[str] | None
+    weak_host_allowed: bool
     jail: Jail | None
     sessions_without_network: bool | None
     encryption: Encryption

@@ -2,10 +2,13 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from api.schemas import Incoming, Outgoing
 from models.content import Answer, Relevance
+
+QUESTION_CHARACTERS = 4000
+MAX_TOP_K = 20
 
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 
@@ -13,8 +16,17 @@ LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 class Question(Incoming):
     """One question to the session's documents; ``document_ids`` and ``language`` narrow where to look."""
 
-    text: Annotated[str, Field(min_length=1, max_length=4000, repr=False, pattern=r"\S")]
-    top_k: Annotated[int, Field(ge=1, le=20)] = 5
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"text": "What does the ferryman do in the fog?", "top_k": 3},
+                {"text": "¿Quién cruza el río?", "language": "es", "max_tokens": 512},
+            ]
+        }
+    )
+
+    text: Annotated[str, Field(min_length=1, max_length=QUESTION_CHARACTERS, repr=False, pattern=r"\S")]
+    top_k: Annotated[int, Field(ge=1, le=MAX_TOP_K)] = 5
     max_tokens: Annotated[int | None, Field(ge=16, le=32_768)] = None
     document_ids: Annotated[list[Annotated[str, Field(max_length=64)]] | None, Field(min_length=1, max_length=1000)] = (
         None

@@ -3,13 +3,20 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
 from api.schemas import Incoming, Outgoing
+
+MIN_GRANT_TTL_SECONDS = 10
+MAX_GRANT_TTL_SECONDS = 900
 
 
 class SignIn(Incoming):
     """Who wants to learn."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"email": "ada@example.org", "password": "correct horse battery"}]}
+    )
 
     email: Annotated[str, Field(min_length=3, max_length=254, repr=False)]
     password: Annotated[SecretStr, Field(min_length=1, max_length=1024)]
@@ -43,7 +50,9 @@ class SessionHoldings(Outgoing):
 class GrantRequest(Incoming):
     """How long the tutor may ask, in seconds; without a value, the default of ``GET /v1/limits``."""
 
-    ttl_seconds: Annotated[int | None, Field(ge=10, le=900)] = None
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ttl_seconds": 300}, {}]})
+
+    ttl_seconds: Annotated[int | None, Field(ge=MIN_GRANT_TTL_SECONDS, le=MAX_GRANT_TTL_SECONDS)] = None
 
 
 class Grant(Outgoing):

@@ -1,7 +1,8 @@
 """Sign-up, verification, recovery, export and erasure of accounts.
 
 Owns the learner key: 32 random bytes that seal every word of a learner's own in the record, and that only his password
-or his recovery code unwraps. Refuses to tell an unknown account from a wrong password, by answer or by work done.
+or his recovery code unwraps. Refuses to tell an unknown account from a wrong password, by answer or by work done, and
+to hold a database connection while argon2 runs or is waited for.
 """
 
 import unicodedata
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, Update, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from models.accounts import wraps
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.tables import User
-from models.database import now
+from models.database import Database, now
 from models.errors import AccountExists, InvalidCredentials, InvalidRequest, NoSuchThing
 from models.ids import new_id
 from models.sealing import SealBroken, new_key, seal, unseal
@@ -50,11 +51,23 @@ class SignedUp:
 
 @dataclass(frozen=True, slots=True)
 class Unlocked:
-    """An account whose password was right. ``languages`` are the ones to expect, the primary one first."""
+    """An account whose password was right. ``languages`` are the ones to expect, the primary one first.
+
+    ``password_hash`` is the one that was right: a session opens only while the account still has it.
+    """
 
     user_id: str
     learner_key: bytes = field(repr=False)
+    password_hash: str = field(repr=False)
     languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _NewPassword:
+    """What the record keeps of a password: its hash, and the learner key wrapped under it."""
+
+    password_hash: str = field(repr=False)
+    password_wrap: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +92,26 @@ class Accounts:
         self._decoy_wrap = wraps.wrap(new_key(), new_key(), salt=wraps.new_salt())
 
     def sign_up(self, db: Session, new: NewAccount) -> SignedUp:
-        """Store a new account. Raises ``AccountExists`` (address or name taken) and ``InvalidRequest``."""
+        """Store a new account; ``db`` is first used after the password was hashed.
+
+        Raises ``AccountExists`` (address or name taken), ``InvalidRequest``, ``RateLimited``.
+        """
         _validate(new)
         learner_key, code, salt = new_key(), wraps.new_recovery_code(), wraps.new_salt()
+        made = self._new_password(new.password, learner_key)
         user = User(
             user_id=new_id(),
             email_hash=self._lookup.email(new.email),
             username_hash=self._lookup.username(new.username),
             sealed_username=seal(learner_key, new.username.encode(), purpose=USERNAME_PURPOSE),
             sealed_email=seal(learner_key, new.email.encode(), purpose=EMAIL_PURPOSE),
+            password_hash=made.password_hash,
+            password_wrap=made.password_wrap,
             recovery_wrap=wraps.wrap(learner_key, wraps.recovery_key(code, salt), salt=salt),
             primary_language=new.primary_language,
             target_languages=" ".join(dict.fromkeys(new.target_languages)),
             created_on=now().date(),
         )
-        self._set_password(user, new.password, learner_key)
         db.add(user)
         try:
             db.flush()
@@ -101,28 +119,36 @@ class Accounts:
             raise AccountExists from None
         return SignedUp(user.user_id, code)
 
-    def verify(self, db: Session, email: str, password: str) -> Unlocked:
+    def verify(self, database: Database, email: str, password: str) -> Unlocked:
         """Return the account with this address and password, and its learner key.
 
-        An unknown address costs as many argon2 runs as a wrong password: one. Raises ``InvalidCredentials``.
+        An unknown address costs as many argon2 runs as a wrong password: one. Raises ``InvalidCredentials``, and
+        ``RateLimited`` when too many wait for a run.
         """
-        user = self._by_email(db, email)
+        user = self._by_email(database, email)
         if not self._passwords.matches(password, user and user.password_hash) or user is None:
             raise InvalidCredentials
         cost, salt = wraps.parameters(user.password_wrap)
         learner_key = wraps.unwrap(user.password_wrap, self._passwords.derive(password, salt, cost))
-        if self._passwords.needs_rehash(user.password_hash):
-            self._set_password(user, password, learner_key)
-        return Unlocked(user.user_id, learner_key, _languages(user))
+        password_hash = user.password_hash
+        if self._passwords.needs_rehash(password_hash):
+            made = self._new_password(password, learner_key)
+            # Only over the hash that was verified: a recovery, or a rehash, that came in between stands.
+            unchanged = update(User).where(User.user_id == user.user_id, User.password_hash == password_hash)
+            if not _store(database, made, unchanged):
+                return self.verify(database, email, password)
+            password_hash = made.password_hash
+        return Unlocked(user.user_id, learner_key, password_hash, _languages(user))
 
-    def recover(self, db: Session, email: str, code: str, new_password: str) -> str:
+    def recover(self, database: Database, email: str, code: str, new_password: str) -> str:
         """Set a new password with the recovery code; names stay readable. Returns the account's id.
 
         The code stays good. The caller ends the account's open sessions. Raises ``InvalidCredentials`` for an unknown
-        address and for a wrong code, after the same work, and ``InvalidRequest``.
+        address and for a wrong code, after the same work, ``InvalidRequest``, and ``RateLimited`` when too many wait
+        for a run of argon2.
         """
         _validate_password(new_password)
-        user = self._by_email(db, email)
+        user = self._by_email(database, email)
         wrapped = user.recovery_wrap if user else self._decoy_wrap
         _, salt = wraps.parameters(wrapped)
         try:
@@ -131,18 +157,21 @@ class Accounts:
             raise InvalidCredentials from None
         if user is None:
             raise InvalidCredentials
-        self._set_password(user, new_password, learner_key)
-        db.flush()
+        made = self._new_password(new_password, learner_key)
+        if not _store(database, made, update(User).where(User.user_id == user.user_id)):
+            raise InvalidCredentials
         return user.user_id
 
-    def _by_email(self, db: Session, email: str) -> User | None:
-        return db.scalar(select(User).where(User.email_hash == self._lookup.email(email)))
+    def _by_email(self, database: Database, email: str) -> User | None:
+        with database.transaction() as db:
+            return db.scalar(select(User).where(User.email_hash == self._lookup.email(email)))
 
-    def _set_password(self, user: User, password: str, learner_key: bytes) -> None:
+    def _new_password(self, password: str, learner_key: bytes) -> _NewPassword:
         salt = wraps.new_salt()
         cost = self._passwords.cost
-        user.password_hash = self._passwords.hash(password)
-        user.password_wrap = wraps.wrap(learner_key, self._passwords.derive(password, salt, cost), salt=salt, cost=cost)
+        password_hash = self._passwords.hash(password)
+        wrapping_key = self._passwords.derive(password, salt, cost)
+        return _NewPassword(password_hash, wraps.wrap(learner_key, wrapping_key, salt=salt, cost=cost))
 
 
 def get(db: Session, user_id: str) -> AccountRow:
@@ -181,6 +210,14 @@ def erase(db: Session, user_id: str) -> bool:
     """
     result = cast("CursorResult[Any]", db.execute(delete(User).where(User.user_id == user_id)))
     return result.rowcount == 1
+
+
+def _store(database: Database, made: _NewPassword, on: Update) -> bool:
+    """Write a password into the one account that ``on`` names; say whether there was one."""
+    change = on.values(password_hash=made.password_hash, password_wrap=made.password_wrap)
+    with database.transaction() as db:
+        result = db.execute(change.execution_options(synchronize_session=False))
+        return cast("CursorResult[Any]", result).rowcount == 1
 
 
 def _languages(user: User) -> tuple[str, ...]:

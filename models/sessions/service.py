@@ -4,7 +4,7 @@ Owns the durable mark: ``open`` → ``ending`` → ``ended``, each step a compar
 Refuses more open sessions than an account may have, also when the requests race.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
@@ -12,17 +12,20 @@ from sqlalchemy import CursorResult, Update, column, func, select, table, update
 from sqlalchemy.orm import Session
 
 from models.database import now
-from models.errors import NoSuchThing, TooManySessions
+from models.errors import InvalidCredentials, NoSuchThing, TooManySessions
 from models.sessions.tables import SessionRow
 from models.vocabulary import EndReason, SessionState
 
 # Only named, to hold the account's row while its sessions are counted; what it holds is the accounts' own business.
-_users = table("users", column("user_id"))
+_users = table("users", column("user_id"), column("password_hash"))
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is written when a session opens. ``token_hash`` comes from ``models.ids.hash_token``."""
+    """What is written when a session opens. ``token_hash`` comes from ``models.ids.hash_token``.
+
+    ``password_hash`` is the one the learner was let in with; ``None`` when no password was asked for.
+    """
 
     session_id: str
     user_id: str
@@ -31,6 +34,7 @@ class Opening:
     token_hash: str
     idle_seconds: int
     absolute_seconds: int
+    password_hash: str | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,14 @@ class SessionInfo:
 def open_session(db: Session, opening: Opening, *, max_open: int) -> SessionInfo:
     """Write an open session. Raises ``TooManySessions`` when the account has ``max_open`` already.
 
-    Raises ``NoSuchThing`` when the account is gone.
+    Raises ``NoSuchThing`` when the account is gone, and ``InvalidCredentials`` when its password is no longer the one
+    that was verified: a recovery that came in between ends the sessions it finds, and none may open after it.
     """
     held = update(_users).where(_users.c.user_id == opening.user_id).values(user_id=opening.user_id)
     if not _hit(db, held):
         raise NoSuchThing
+    if opening.password_hash is not None and not _has_password(db, opening.user_id, opening.password_hash):
+        raise InvalidCredentials
     if count_open(db, opening.user_id) >= max_open:
         raise TooManySessions
     row = SessionRow(
@@ -126,6 +133,11 @@ def finish(db: Session, session_id: str) -> bool:
     """Move a session from ending to ended. True for the one caller that did it."""
     mark = update(SessionRow).where(SessionRow.session_id == session_id, SessionRow.state == "ending")
     return _hit(db, mark.values(state="ended", ended_at=now()))
+
+
+def _has_password(db: Session, user_id: str, password_hash: str) -> bool:
+    wanted = select(_users.c.user_id).where(_users.c.user_id == user_id, _users.c.password_hash == password_hash)
+    return db.scalar(wanted) is not None
 
 
 def _hit(db: Session, statement: Update) -> bool:

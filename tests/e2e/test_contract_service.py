@@ -1,18 +1,24 @@
 """How a whole service starts, holds together and stops, and what it says to clients that do not speak HTTP well."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import psutil
 import pytest
 
-from api.client import Client
+from api.client import Client, LearnerSession
+from api.front import DRAIN_SECONDS, SPARE_DESCRIPTORS
+from api.weaknesses import RAM_FILESYSTEMS, filesystem_of
+from processes.hardening import PARENT_VARIABLE
 from tests.conftest import new_learner
 from tests.support.service import Service, eventually, prepared, running
 
@@ -171,6 +177,115 @@ def test_no_process_shows_a_secret_in_its_arguments_or_its_environment(service: 
 
     assert any("api.front" in text for text in shown), "nothing was seen, so the absence below would prove nothing"
     assert not [text for text in shown if service.hook_secret in text]
+
+
+def test_only_the_launcher_and_the_front_see_the_settings(service: Service, learner: LearnerSession) -> None:
+    assert service.process is not None
+    others = [
+        process
+        for process in psutil.Process(service.process.pid).children(recursive=True)
+        if "api.front" not in process.cmdline()
+    ]
+
+    # The embedder, the jailer, the host and, as its child, at least the learner's session process.
+    assert len(others) >= 4
+    assert learner.session_id
+    for process in others:
+        names = {name for name in process.environ() if name.startswith("MAYFLY_")}
+        assert names <= {PARENT_VARIABLE}, process.cmdline()
+
+
+def test_the_assurance_reports_the_host_and_the_embedder_too(service: Service) -> None:
+    with service.client() as http:
+        told = http.get("/v1/assurance").json()
+
+    sound = {"dumpable": False, "core_limit_bytes": 0, "private_umask": True}
+    assert {name: state | sound for name, state in told["processes"].items()} == told["processes"]
+    assert {name: state["memory_scrubbed_on_free"] for name, state in told["processes"].items()} == {
+        "front": True,
+        "host": False,
+        "embedder": True,
+    }
+    assert (told["weaknesses"], told["weak_host_allowed"]) == ([], False)
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A private folder that is not in memory."""
+    with tempfile.TemporaryDirectory(prefix=".mayfly-disk", dir=Path(__file__).parents[2]) as folder:
+        if filesystem_of(Path(folder)) in RAM_FILESYSTEMS:
+            pytest.skip("this machine has no disk")
+        yield Path(folder)
+
+
+def test_a_runtime_directory_on_a_disk_stops_the_start(disk: Path) -> None:
+    with prepared({"MAYFLY_RUNTIME_DIR": str(disk / "run")}) as service:
+        tried = subprocess.run(
+            [sys.executable, "-m", "api.launcher"],
+            env=service.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert tried.returncode == 1
+    assert "mayfly cannot start: this host is too weak: the runtime directory" in tried.stderr
+    assert "MAYFLY_ALLOW_WEAK_HOST" in tried.stderr
+    assert "child_started" not in tried.stderr
+
+
+def test_an_operator_can_allow_a_weak_host_and_it_is_told(disk: Path) -> None:
+    with running({"MAYFLY_RUNTIME_DIR": str(disk / "run"), "MAYFLY_ALLOW_WEAK_HOST": "true"}) as service:
+        with service.client() as http:
+            told = http.get("/v1/assurance").json()
+        warned = [event for event in service.events if event["event"] == "weak_host"]
+
+    assert told["weak_host_allowed"]
+    assert [event["problem"] for event in warned] == [text.replace(" ", "_") for text in told["weaknesses"]]
+    assert "runtime directory" in told["weaknesses"][0]
+
+
+def test_a_client_that_was_answered_cannot_keep_its_connection_by_sending_the_rest_slowly(service: Service) -> None:
+    head = (
+        b"POST /v1/sessions/current/documents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer nobody\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", service.port), timeout=DRAIN_SECONDS + 5) as connection:
+        connection.sendall(head)
+        reply = connection.recv(65_536)
+        connection.sendall(b"x")
+
+        assert reply.startswith(b"HTTP/1.1 401 ")
+        assert _is_over(connection)
+
+
+def _is_over(connection: socket.socket) -> bool:
+    try:
+        while connection.recv(65_536):
+            pass
+    except ConnectionResetError:
+        return True
+    return True
+
+
+def test_connections_beyond_the_bound_are_closed_and_the_others_served(hurried: Service) -> None:
+    front = psutil.Process(hurried.pids("front")[-1])
+    before = front.rlimit(psutil.RLIMIT_NOFILE)
+    front.rlimit(psutil.RLIMIT_NOFILE, (SPARE_DESCRIPTORS + 5, before[1]))
+    try:
+        with contextlib.ExitStack() as stack:
+            address = ("127.0.0.1", hurried.port)
+            held = [stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(5)]
+            extra = [stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(10)]
+            closed = [_is_over(connection) for connection in extra]
+            held[0].sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            reply = held[0].recv(65_536)
+    finally:
+        front.rlimit(psutil.RLIMIT_NOFILE, before)
+
+    assert all(closed)
+    assert reply.startswith(b"HTTP/1.1 200 ")
 
 
 def test_stopping_purges_every_session_with_a_receipt_and_leaves_no_process() -> None:

@@ -1,29 +1,34 @@
 import dataclasses
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import QueuePool, func, select
 
 from models.accounts import service
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.service import Accounts
 from models.accounts.tables import User
+from models.accounts.wraps import Cost
 from models.database import Database
 from models.documents import service as documents
 from models.documents.service import Facts
-from models.errors import AccountExists, InvalidCredentials, InvalidRequest, NoSuchThing
+from models.errors import AccountExists, InvalidCredentials, InvalidRequest, NoSuchThing, RateLimited
 from models.ids import new_id
 from models.sealing import SealBroken, new_key
 from models.sessions import service as sessions
 from tests.support.record import open_session, sign_up, somebody
+from tests.support.service import eventually
 
 
 def test_a_new_learner_can_sign_in_and_reads_his_names(database: Database, accounts: Accounts):
     signed_up = sign_up(database, accounts, "Grace Hopper")
 
+    unlocked = accounts.verify(database, "Grace Hopper@example.org", "correct horse")
     with database.transaction() as db:
-        unlocked = accounts.verify(db, "Grace Hopper@example.org", "correct horse")
         account = service.get(db, signed_up.user_id)
 
     assert unlocked.user_id == signed_up.user_id
@@ -44,8 +49,7 @@ def test_names_stay_sealed_to_every_other_key(database: Database, accounts: Acco
 def test_an_address_has_one_form_however_it_is_typed(database: Database, accounts: Accounts, twin: str):
     signed_up = sign_up(database, accounts)
 
-    with database.transaction() as db:
-        assert accounts.verify(db, twin, "correct horse").user_id == signed_up.user_id
+    assert accounts.verify(database, twin, "correct horse").user_id == signed_up.user_id
     with pytest.raises(AccountExists), database.transaction() as db:
         accounts.sign_up(db, somebody("someone else", email=twin))
 
@@ -62,18 +66,16 @@ def test_a_password_is_the_same_on_every_keyboard(database: Database, accounts: 
     with database.transaction() as db:
         accounts.sign_up(db, somebody(password="café composed"))
 
-    with database.transaction() as db:
-        assert accounts.verify(db, "ada@example.org", "cafe\u0301 composed")
+    assert accounts.verify(database, "ada@example.org", "cafe\u0301 composed")
 
 
 def test_a_long_password_counts_to_its_last_letter(database: Database, accounts: Accounts):
     with database.transaction() as db:
         accounts.sign_up(db, somebody(password="p" * 999 + "x"))
 
-    with database.transaction() as db:
-        assert accounts.verify(db, "ada@example.org", "p" * 999 + "x")
-        with pytest.raises(InvalidCredentials):
-            accounts.verify(db, "ada@example.org", "p" * 999 + "y")
+    assert accounts.verify(database, "ada@example.org", "p" * 999 + "x")
+    with pytest.raises(InvalidCredentials):
+        accounts.verify(database, "ada@example.org", "p" * 999 + "y")
 
 
 def test_an_unknown_account_costs_as_much_work_as_a_wrong_password(
@@ -83,8 +85,8 @@ def test_an_unknown_account_costs_as_much_work_as_a_wrong_password(
 
     def runs(email: str, password: str) -> int:
         before = passwords.runs
-        with database.transaction() as db, pytest.raises(InvalidCredentials):
-            accounts.verify(db, email, password)
+        with pytest.raises(InvalidCredentials):
+            accounts.verify(database, email, password)
         return passwords.runs - before
 
     assert runs("ada@example.org", "wrong password") == runs("nobody@example.org", "wrong password") == 1
@@ -122,20 +124,119 @@ def test_no_more_hashes_run_at_once_than_allowed(monkeypatch: pytest.MonkeyPatch
     assert peak == 2
 
 
+def test_who_finds_no_room_to_wait_for_a_hash_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch):
+    passwords = Passwords(memory_kib=8, passes=1, concurrent=1, max_wait_seconds=60)
+    leave = threading.Event()
+    monkeypatch.setattr(passwords._hasher, "hash", lambda _password: str(leave.wait(60)))  # pyright: ignore[reportUnknownLambdaType]
+
+    with ThreadPoolExecutor(9) as pool:
+        admitted = [pool.submit(passwords.hash, "password") for _ in range(9)]  # One runs, eight wait.
+        assert eventually(lambda: passwords._room._value == 0, seconds=10)
+        with pytest.raises(RateLimited) as refused:
+            passwords.hash("password")
+        leave.set()
+        hashes = [flight.result(60) for flight in admitted]
+
+    assert refused.value.retry_after_seconds
+    assert hashes == ["True"] * 9
+    assert passwords.hash("password")
+
+
+def test_nobody_waits_for_a_hash_longer_than_allowed(monkeypatch: pytest.MonkeyPatch):
+    passwords = Passwords(memory_kib=8, passes=1, concurrent=1, max_wait_seconds=0.05)
+    inside, leave = threading.Event(), threading.Event()
+
+    def slow(_password: str) -> str:
+        inside.set()
+        leave.wait(60)
+        return ""
+
+    monkeypatch.setattr(passwords._hasher, "hash", slow)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(passwords.hash, "password")
+        assert inside.wait(60)
+        with pytest.raises(RateLimited):
+            passwords.hash("password")
+        assert not running.done()
+        leave.set()
+
+
+@pytest.fixture
+def used_while_hashing(
+    database: Database, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[str, int]]:
+    """What ran argon2, and how many of the database's connections were in use then."""
+    seen: list[tuple[str, int]] = []
+
+    def watch(name: str, run: Callable[..., object]) -> Callable[..., object]:
+        def watched(*given: object) -> object:
+            seen.append((name, cast("QueuePool", database.engine.pool).checkedout()))
+            return run(*given)
+
+        return watched
+
+    for name in ("hash", "matches", "derive"):
+        monkeypatch.setattr(passwords, name, watch(name, getattr(passwords, name)))
+    return seen
+
+
+def test_no_connection_is_held_while_a_password_is_hashed(
+    database: Database, accounts: Accounts, used_while_hashing: list[tuple[str, int]]
+):
+    signed_up = sign_up(database, accounts)
+    accounts.verify(database, "ada@example.org", "correct horse")
+    accounts.recover(database, "ada@example.org", signed_up.recovery_code, "battery staple")
+
+    hashed = [name for name, _ in used_while_hashing]
+    assert hashed == ["hash", "derive", "matches", "derive", "hash", "derive"]
+    assert {connections for _, connections in used_while_hashing} == {0}
+
+
+def test_no_connection_is_held_while_a_password_is_hashed_anew(
+    database: Database, accounts: Accounts, passwords: Passwords, used_while_hashing: list[tuple[str, int]]
+):
+    sign_up(database, accounts)
+    passwords._hasher = Passwords(memory_kib=16, passes=1, concurrent=1)._hasher
+    used_while_hashing.clear()
+
+    accounts.verify(database, "ada@example.org", "correct horse")
+
+    assert used_while_hashing == [("matches", 0), ("derive", 0), ("hash", 0), ("derive", 0)]
+
+
+def test_a_rehash_does_not_undo_a_recovery_that_came_in_between(
+    database: Database, accounts: Accounts, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+):
+    signed_up = sign_up(database, accounts)
+    derive, recoveries = passwords.derive, [signed_up.recovery_code]
+
+    def derive_and_be_overtaken(password: str, salt: bytes, cost: Cost) -> bytes:
+        if recoveries:
+            accounts.recover(database, "ada@example.org", recoveries.pop(), "battery staple")
+        return derive(password, salt, cost)
+
+    monkeypatch.setattr(passwords, "derive", derive_and_be_overtaken)
+    monkeypatch.setattr(passwords, "needs_rehash", lambda _hash: True)  # pyright: ignore[reportUnknownLambdaType]
+
+    with pytest.raises(InvalidCredentials):
+        accounts.verify(database, "ada@example.org", "correct horse")
+
+    assert not recoveries
+    monkeypatch.undo()
+    assert accounts.verify(database, "ada@example.org", "battery staple").user_id == signed_up.user_id
+
+
 def test_the_recovery_code_sets_a_new_password_and_keeps_the_names_readable(database: Database, accounts: Accounts):
     signed_up = sign_up(database, accounts)
-    with database.transaction() as db:
-        key_before = accounts.verify(db, "ada@example.org", "correct horse").learner_key
+    key_before = accounts.verify(database, "ada@example.org", "correct horse").learner_key
 
     code = signed_up.recovery_code.replace("-", " ").lower()
-    with database.transaction() as db:
-        recovered = accounts.recover(db, "ada@example.org", code, "battery staple")
+    recovered = accounts.recover(database, "ada@example.org", code, "battery staple")
 
     assert recovered == signed_up.user_id
-    with database.transaction() as db:
-        assert accounts.verify(db, "ada@example.org", "battery staple").learner_key == key_before
-        with pytest.raises(InvalidCredentials):
-            accounts.verify(db, "ada@example.org", "correct horse")
+    assert accounts.verify(database, "ada@example.org", "battery staple").learner_key == key_before
+    with pytest.raises(InvalidCredentials):
+        accounts.verify(database, "ada@example.org", "correct horse")
 
 
 @pytest.mark.parametrize("email", ["ada@example.org", "nobody@example.org"])
@@ -145,8 +246,8 @@ def test_a_wrong_recovery_code_is_refused_before_any_hash(
     sign_up(database, accounts)
     before = passwords.runs
 
-    with database.transaction() as db, pytest.raises(InvalidCredentials):
-        accounts.recover(db, email, "AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-GGGG-HHHH", "battery staple")
+    with pytest.raises(InvalidCredentials):
+        accounts.recover(database, email, "AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-GGGG-HHHH", "battery staple")
 
     assert passwords.runs == before
 
@@ -157,11 +258,10 @@ def test_dearer_hashes_are_taken_over_at_the_next_sign_in(database: Database, ac
     new = Accounts(Passwords(memory_kib=16, passes=2, concurrent=1), lookup)
     sign_up(database, old)
 
-    with database.transaction() as db:
-        key = new.verify(db, "ada@example.org", "correct horse").learner_key
+    key = new.verify(database, "ada@example.org", "correct horse").learner_key
     with database.transaction() as db:
         stored = db.scalar(select(User.password_hash))
-        again = new.verify(db, "ada@example.org", "correct horse").learner_key
+    again = new.verify(database, "ada@example.org", "correct horse").learner_key
 
     assert stored is not None
     assert "m=16,t=2" in stored
@@ -237,8 +337,8 @@ def test_erasing_an_account_takes_its_sessions_and_documents_along(database: Dat
 
 def test_nothing_secret_shows_in_a_repr(database: Database, accounts: Accounts):
     signed_up = sign_up(database, accounts)
+    shown = repr((signed_up, accounts.verify(database, "ada@example.org", "correct horse"), somebody()))
     with database.transaction() as db:
-        shown = repr((signed_up, accounts.verify(db, "ada@example.org", "correct horse"), somebody()))
         shown += repr(service.get(db, signed_up.user_id)) + repr(database)
 
     assert dataclasses.is_dataclass(signed_up)

@@ -1,3 +1,4 @@
+import contextlib
 import signal
 import threading
 import time
@@ -42,6 +43,15 @@ def test_sqlite_deletes_for_good_and_enforces_its_keys(tmp_path: Path):
 
     assert pragmas == {"foreign_keys": 1, "secure_delete": 1, "journal_mode": "wal", "temp_store": 2}
     assert (tmp_path / "new folder").stat().st_mode & 0o077 == 0
+    database.dispose()
+
+
+def test_sqlite_has_a_connection_for_each_of_a_hundred_threads(tmp_path: Path):
+    database = Database(f"sqlite:///{tmp_path / 'record.sqlite'}")
+
+    with contextlib.ExitStack() as held:
+        connections = [held.enter_context(database.engine.connect()) for _ in range(100)]
+        assert [connection.exec_driver_sql("SELECT 1").scalar() for connection in connections] == [1] * 100
     database.dispose()
 
 

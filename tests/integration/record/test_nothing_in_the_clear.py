@@ -32,8 +32,7 @@ class Learner:
         email = f"{words['mail']}@example.org"
         with database.transaction() as db:
             self.user_id = accounts.sign_up(db, NewAccount(words["name"], email, words["password"], "en")).user_id
-        with database.transaction() as db:
-            self.key = accounts.verify(db, email, words["password"]).learner_key
+        self.key = accounts.verify(database, email, words["password"]).learner_key
         session_id = open_session(database, self.user_id)
         self.sealed = seal(self.key, words["file"].encode(), purpose="file name")
         fact = Facts(

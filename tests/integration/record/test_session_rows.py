@@ -4,9 +4,11 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from models.accounts.lookup import LookupKey
+from models.accounts.passwords import Passwords
 from models.accounts.service import Accounts
 from models.database import Database
-from models.errors import NoSuchThing, TooManySessions
+from models.errors import InvalidCredentials, NoSuchThing, TooManySessions
 from models.ids import hash_token, new_id, new_token
 from models.sessions import service
 from models.sessions.tables import SessionRow
@@ -140,6 +142,33 @@ def test_an_ended_session_makes_room_for_another(database: Database, user_id: st
 def test_nobody_opens_a_session_for_an_account_that_is_gone(database: Database):
     with database.transaction() as db, pytest.raises(NoSuchThing):
         service.open_session(db, opening(new_id()), max_open=1)
+
+
+def test_no_session_opens_on_a_password_that_was_replaced_since(database: Database, accounts: Accounts):
+    signed_up = sign_up(database, accounts)
+    before = accounts.verify(database, "ada@example.org", "correct horse")
+    accounts.recover(database, "ada@example.org", signed_up.recovery_code, "battery staple")
+    after = accounts.verify(database, "ada@example.org", "battery staple")
+
+    outdated = opening(signed_up.user_id, password_hash=before.password_hash)
+    with pytest.raises(InvalidCredentials), database.transaction() as db:
+        service.open_session(db, outdated, max_open=1)
+    with database.transaction() as db:
+        assert service.count_open(db, signed_up.user_id) == 0
+        wish = opening(signed_up.user_id, password_hash=after.password_hash)
+        assert service.open_session(db, wish, max_open=1).state == "open"
+
+
+def test_a_password_taken_over_at_dearer_parameters_opens_a_session(database: Database):
+    lookup = LookupKey(bytes(32))
+    user_id = sign_up(database, Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), lookup)).user_id
+    dearer = Accounts(Passwords(memory_kib=16, passes=2, concurrent=1), lookup)
+
+    unlocked = dearer.verify(database, "ada@example.org", "correct horse")
+
+    with database.transaction() as db:
+        wish = opening(user_id, password_hash=unlocked.password_hash)
+        assert service.open_session(db, wish, max_open=1).state == "open"
 
 
 def test_unended_sessions_are_listed_by_node_oldest_first(database: Database, user_id: str):

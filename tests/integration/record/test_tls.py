@@ -45,6 +45,30 @@ def test_a_database_on_this_machine_does_not(host: str):
     assert not Database(f"mariadb://user@{host}/record").uses_tls
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "127.0.0.1/record?host=db.example.org",
+        "127.0.0.1/record?port=3307",
+        "127.0.0.1/record?ssl=false",
+        "127.0.0.1/record?ssl_verify_cert=false",
+        "db.example.org/record?ssl_ca=/elsewhere",
+        "/record?unix_socket=/run/db.sock&host=db.example.org",
+        "127.0.0.1/record?default_file=/elsewhere",
+        "db.example.org/record?unix_socket=/run/db.sock",
+    ],
+)
+@pytest.mark.parametrize("driver", ["mariadb", "mariadb+mariadbconnector"])
+def test_a_url_whose_options_lead_elsewhere_is_refused(driver: str, rest: str, tmp_path: Path):
+    with pytest.raises(DatabaseRefused, match="a database URL"):
+        Database(f"{driver}://user:secret@{rest}", ca_file=tmp_path / "authority")
+
+
+@pytest.mark.parametrize("host", ["", "localhost"])
+def test_a_unix_socket_needs_no_tls(host: str):
+    assert not Database(f"mariadb://user@{host}/record?unix_socket=/run/db.sock").uses_tls
+
+
 def test_the_right_authority_is_accepted_and_the_connection_encrypted(tls_server: mariadb.Server, authority: Authority):
     assert ask(Database(tls_server.new_database(), ca_file=authority.file, require_tls=True)).startswith("TLSv1.")
 

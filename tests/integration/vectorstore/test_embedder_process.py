@@ -17,6 +17,7 @@ import pytest
 
 from models.errors import EmbeddingFailed, MayflyError, PartUnavailable, SessionExpired
 from processes import ipc
+from processes.hardening import state
 from tests.support import residue
 from tests.support.embedders import GatedEmbedder, embedder_process, packaged
 from tests.support.library import CHINESE, ENGLISH
@@ -186,7 +187,7 @@ def test_a_frame_that_is_no_message_ends_the_connection_and_nothing_else(gated: 
         messages.Embedded(rows=1, dim=8, data=np.full(8, np.nan, "<f4").tobytes()),
         messages.Embedded(rows=1, dim=8, data=b"\x00" * 31),
         messages.Embedded(rows=2, dim=8, data=np.tile(np.eye(8, dtype="<f4")[0], 2).tobytes()),
-        messages.Pong(),
+        messages.Pong(hardening=state()),
         messages.Refused(slug="embedding_failed"),
     ],
     ids=["short vector", "not unit length", "not a number", "cut off", "too many rows", "other message", "refusal"],

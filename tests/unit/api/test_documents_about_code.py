@@ -3,7 +3,8 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -11,6 +12,11 @@ from pydantic_core import PydanticUndefined
 
 from api import problems
 from api.app import create_app, openapi_document
+from api.routers.operations import limits
+from api.schemas import JSON_BODY_BYTES
+from api.schemas.accounts import NewAccount, Recovery
+from api.schemas.queries import Question
+from api.schemas.sessions import GrantRequest, SignIn
 from api.settings import Settings
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -144,3 +150,33 @@ def test_a_database_password_never_shows(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert "hunter2" in settings.resolved_database_url
     assert "hunter2" not in f"{settings!r} {settings} {create_app(settings).state.settings!r}"
+
+
+def test_no_number_that_an_operator_can_change_is_in_the_description() -> None:
+    upload = json.loads(openapi_document())["paths"]["/v1/sessions/current/documents"]["post"]
+    files = upload["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["file"]
+
+    assert "maxItems" not in files
+
+
+@pytest.mark.parametrize("schema", [NewAccount, Recovery, SignIn, GrantRequest, Question])
+def test_every_request_has_examples_that_are_valid(schema: type[BaseModel]) -> None:
+    examples = json.loads(openapi_document())["components"]["schemas"][schema.__name__]["examples"]
+
+    assert examples
+    for example in examples:
+        schema.model_validate(example)
+
+
+def test_the_limits_that_are_shown_are_the_ones_enforced() -> None:
+    schemas = json.loads(openapi_document())["components"]["schemas"]
+    question, grant = schemas["Question"]["properties"], schemas["GrantRequest"]["properties"]["ttl_seconds"]["anyOf"]
+
+    resources = cast("Any", SimpleNamespace(settings=Settings()))
+    shown = limits(resources)
+
+    assert shown.question_characters == question["text"]["maxLength"]
+    assert shown.max_top_k == question["top_k"]["maximum"]
+    assert (shown.min_grant_ttl_seconds, shown.max_grant_ttl_seconds) == (grant[0]["minimum"], grant[0]["maximum"])
+    assert shown.sessions_per_machine == Settings().sessions.capacity
+    assert shown.json_body_bytes == JSON_BODY_BYTES

@@ -97,3 +97,19 @@ def test_questions_of_one_session_do_not_count_for_another() -> None:
 
     with pytest.raises(RateLimited):
         throttle.query("a")
+
+
+def test_a_class_behind_one_address_can_sign_up_in_one_lesson() -> None:
+    throttle = Throttle(AccountSettings())
+    for _ in range(3 * 30):
+        throttle.sign_up("192.0.2.1")
+
+
+def test_an_address_makes_as_many_accounts_as_the_setting_says() -> None:
+    throttle = Throttle(AccountSettings(sign_ups_per_hour=2))
+    throttle.sign_up("192.0.2.1")
+    throttle.sign_up("192.0.2.1")
+
+    with pytest.raises(RateLimited):
+        throttle.sign_up("192.0.2.1")
+    throttle.sign_up("192.0.2.2")

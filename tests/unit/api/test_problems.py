@@ -1,10 +1,16 @@
+import dataclasses
+from pathlib import Path
+
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from api import problems
+from api.resources import hook_secret
+from api.settings import Settings
 from models import errors
 from models.errors import MayflyError
+from models.keyfile import KeyFileRefused
 
 CANARY = "zzCANARYzz"
 AS_JSON = {"Content-Type": "application/json"}
@@ -148,6 +154,36 @@ def test_a_wrong_hook_secret_and_none_get_the_same_answer(client: TestClient) ->
     assert none.json() == wrong.json()
 
 
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer "}])
+def test_nothing_is_no_hook_secret_even_where_the_secret_is_nothing(
+    client: TestClient, headers: dict[str, str]
+) -> None:
+    state = client.app.state  # type: ignore[attr-defined]  # It is a FastAPI.
+    state.resources = dataclasses.replace(state.resources, hook_secret=b"")
+
+    reply = client.post("/v1/sessions/abc/end", headers=headers)
+
+    assert_problem(reply, 401, "invalid_hook_secret")
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"fifteen letters", b"  fifteen letters \n"])
+def test_a_hook_secret_that_is_blank_or_short_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "secret"
+    file.touch(mode=0o600)
+    file.write_bytes(content)
+
+    with pytest.raises(KeyFileRefused, match="at least 16 bytes"):
+        hook_secret(Settings(data_dir=tmp_path, hook_secret_file=file))
+
+
+def test_a_hook_secret_of_sixteen_bytes_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.touch(mode=0o600)
+    file.write_bytes(b"sixteen letters!\n")
+
+    assert hook_secret(Settings(data_dir=tmp_path, hook_secret_file=file)) == b"sixteen letters!"
+
+
 def test_the_right_hook_secret_for_a_session_nobody_knows_is_not_found(client: TestClient) -> None:
     secret: bytes = client.app.state.resources.hook_secret  # type: ignore[attr-defined]  # It is a FastAPI.
 
@@ -164,6 +200,20 @@ def test_sign_ins_to_an_account_are_limited_and_others_are_not_locked_out(client
 
     assert tried == [401, 401, 401, 429]
     assert other.status_code == 401
+
+
+@pytest.mark.parametrize(("attempts", "status"), [(2, 401), (3, 401), (4, 429)])
+def test_the_sign_in_past_the_configured_limit_is_told_when_to_come_back(
+    client: TestClient, settings: Settings, attempts: int, status: int
+) -> None:
+    assert settings.accounts.sign_ins_per_minute == 3
+    attempt = {"email": "ana@example.org", "password": "wrong"}
+
+    last = [client.post("/v1/sessions", json=attempt) for _ in range(attempts)][-1]
+
+    assert_problem(last, status, "rate_limited" if status == 429 else "invalid_credentials")
+    assert ("retry-after" in last.headers) == (status == 429)
+    assert 1 <= int(last.headers.get("retry-after", 1)) <= 61
 
 
 def test_twins_of_an_address_share_its_limit(client: TestClient) -> None:
