@@ -62,6 +62,7 @@ class Launcher:
         with folders.claimed(self._settings), _listen(self._settings) as listener:
             self._insist(weaknesses.of_host(self._settings))
             self._insist(weaknesses.of_process("launcher", state(), scrubbing=False))
+            _make_keys(self._settings)
             _migrate(self._settings)
             prepared = self._prepare_model()
             if prepared is None:
@@ -175,6 +176,17 @@ def _preparation(settings: Settings) -> subprocess.Popen[bytes]:
     )
     hand_over(work, msgspec.json.encode(wish))
     return work
+
+
+def _make_keys(settings: Settings) -> None:
+    """Read every key, or make it, before a child needs it. Raises ``KeyFileRefused`` for one that is unfit."""
+    from api.resources import hook_secret
+    from models.accounts.lookup import LookupKey
+    from models.receipts.signing import Signer
+
+    hook_secret(settings)
+    Signer.load(settings.key_file("receipt-key"))
+    LookupKey.load(settings.key_file("record-key"))
 
 
 def _migrate(settings: Settings) -> None:

@@ -396,3 +396,18 @@ def test_metrics_name_routes_and_nobody(service: Service) -> None:
         assert 'route="/v1/sessions/current/documents"' in shown
         assert "mayfly_live_sessions" in shown
         assert learner.session_id not in shown
+
+
+@pytest.mark.parametrize("secret", ["", "\n", "short"])
+def test_a_hook_secret_that_could_be_guessed_keeps_the_service_from_starting(secret: str) -> None:
+    with prepared() as service:
+        file = service.folder / "secret"
+        file.write_text(secret)
+        file.chmod(0o600)
+        service.environment = {**service.environment, "MAYFLY_HOOK_SECRET_FILE": str(file)}
+
+        service.start_only()
+
+        assert service.process is not None
+        assert service.process.wait(60) == 1
+        assert "must hold a secret" in service.log
