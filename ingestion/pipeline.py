@@ -105,4 +105,8 @@ def _patiently(call: Callable[[], _Result], job: Job) -> _Result:
             return call()
         except (PartUnavailable, QueueFull):
             job.pause(pause_seconds)
-    return call()
+    try:
+        return call()
+    except PartUnavailable:
+        job.check()  # A cancelled wait ends like a part that went away.
+        raise

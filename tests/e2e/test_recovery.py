@@ -127,6 +127,7 @@ def test_a_worker_that_dies_comes_back_and_the_document_is_finished(
     underway.close()
     finals = [session.wait(document.document_id) for document in session.documents()]
     assert [final.status for final in finals] == ([] if stage == "uploading" else ["ready"])
+    wait_until(breakable, lambda: inspection.is_ready(breakable), seconds=60)
     assert all(session.ask("What was the ferry bell cast from?").took_ms for _ in finals)
     wait_until(breakable, lambda: quarantined(breakable) == 0)
     assert_serves(breakable)
