@@ -12,17 +12,9 @@ from typing import NoReturn
 from ingestion.limits import JailLimits
 from models.content import Chunk, Extraction, Page
 from models.errors import ParserFailed
+from models.vocabulary import FILE_TYPES, OTHER_FILE_TYPE
 
-MEDIA_TYPES = frozenset({
-    "application/pdf",
-    "image/jpeg",
-    "image/png",
-    "image/tiff",
-    "image/webp",
-    "text/html",
-    "text/markdown",
-    "text/plain",
-})  # fmt: skip
+MEDIA_TYPES = FILE_TYPES - {OTHER_FILE_TYPE}
 MAX_LABEL_CHARACTERS = 32
 MAX_HEADINGS = 8
 MAX_HEADING_CHARACTERS = 300

@@ -20,6 +20,7 @@ from ingestion.limits import JailLimits
 from models.content import Extraction
 from models.errors import ParserFailed, PartUnavailable, from_slug
 from processes import ipc
+from processes.ipc import Message
 
 _DATA_BYTES = 256 * 1024
 _CONTROL_SECONDS = 30.0
@@ -37,30 +38,23 @@ SLUGS = frozenset({
 })  # fmt: skip
 
 
-class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """A message whose ``repr`` is its name: it may hold content."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-
 # --- session process or purge -> jailer
 # ------------------------------------------------------------------------------
 
 
-class OpenJail(_Message, frozen=True):
+class OpenJail(Message, frozen=True):
     """I have a document of this session. Answered with ``Admitted`` when a jail is free; hanging up withdraws it."""
 
     session: str
 
 
-class DropJails(_Message, frozen=True):
+class DropJails(Message, frozen=True):
     """Kill what reads for this session and forget what waits. Answered with ``Dropped``."""
 
     session: str
 
 
-class AskLevel(_Message, frozen=True):
+class AskLevel(Message, frozen=True):
     """Which walls hold here? Answered with ``Level``."""
 
 
@@ -70,7 +64,7 @@ JailerRequest = OpenJail | DropJails | AskLevel
 # -----------------------------------------------------------------------------------------
 
 
-class ExtractRequest(_Message, frozen=True):
+class ExtractRequest(Message, frozen=True):
     """A document of ``size`` bytes follows in ``DocumentData``. Languages are ISO 639-1, best first."""
 
     session: str
@@ -80,7 +74,7 @@ class ExtractRequest(_Message, frozen=True):
     languages: tuple[str, ...] = ()
 
 
-class DocumentData(_Message, frozen=True):
+class DocumentData(Message, frozen=True):
     """Some bytes of the document."""
 
     data: bytes
@@ -92,37 +86,37 @@ JailRequest = ExtractRequest | DocumentData
 # --------------------------------------------------------------------------------
 
 
-class Admitted(_Message, frozen=True):
+class Admitted(Message, frozen=True):
     """A jail is yours; send the document. It is held to these limits, and so is its answer."""
 
     limits: JailLimits
 
 
-class Dropped(_Message, frozen=True):
+class Dropped(Message, frozen=True):
     """All of it is dead and reaped; how many jails there were, waiting ones included."""
 
     jails: int
 
 
-class Level(_Message, frozen=True):
+class Level(Message, frozen=True):
     """The walls that hold, by name, space-separated."""
 
     walls: str
 
 
-class Progress(_Message, frozen=True):
+class Progress(Message, frozen=True):
     """How much of the document is read, 0 to 1."""
 
     fraction: float
 
 
-class Finished(_Message, frozen=True):
+class Finished(Message, frozen=True):
     """The document's text."""
 
     extraction: Extraction
 
 
-class Failed(_Message, frozen=True):
+class Failed(Message, frozen=True):
     """The document cannot be read; ``slug`` is one of ``SLUGS``."""
 
     slug: str

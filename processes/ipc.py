@@ -25,6 +25,13 @@ _ACCEPT_PAUSE_SECONDS = 0.05
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 
+class Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A message whose ``repr`` is its name: it may hold content."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
 class PeerGone(ConnectionError):
     """The other process closed the connection, died, or never was there."""
 

@@ -10,6 +10,7 @@ import msgspec
 
 from models.content import Answer, DocumentStatus
 from processes.hardening import Hardening
+from processes.ipc import Message
 
 EndedBy = Literal["idle", "absolute", "died", "killed"]
 
@@ -17,21 +18,14 @@ EndedBy = Literal["idle", "absolute", "died", "killed"]
 FILENAME_PURPOSE = "filename"
 
 
-class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """A message whose ``repr`` is its name: it may hold content."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-
 # --- front -> host ---------------------------------------------------------------------------------------------------
 
 
-class Hello(_Message, frozen=True):
+class Hello(Message, frozen=True):
     """Ask the host who it is."""
 
 
-class OpenSession(_Message, frozen=True):
+class OpenSession(Message, frozen=True):
     """Fork a session process and lease it. Lease times are seconds of the host's monotonic clock."""
 
     session_id: str
@@ -39,19 +33,19 @@ class OpenSession(_Message, frozen=True):
     absolute_seconds: int
 
 
-class RenewLease(_Message, frozen=True):
+class RenewLease(Message, frozen=True):
     """Somebody used the session: its idle time starts anew. The absolute end does not move."""
 
     session_id: str
 
 
-class KillSession(_Message, frozen=True):
+class KillSession(Message, frozen=True):
     """SIGKILL the session process, reap it, remove its socket and its quarantine. Idempotent."""
 
     session_id: str
 
 
-class ListSessions(_Message, frozen=True):
+class ListSessions(Message, frozen=True):
     """Ask which sessions live, and how the others ended."""
 
 
@@ -60,7 +54,7 @@ HostRequest = Hello | OpenSession | RenewLease | KillSession | ListSessions
 # --- host -> front ---------------------------------------------------------------------------------------------------
 
 
-class HostHello(_Message, frozen=True):
+class HostHello(Message, frozen=True):
     """The host's identity: ``instance`` is new at every start of the host.
 
     ``sessions_without_network``: every session process lives in a network namespace of its own, with nothing in it.
@@ -74,28 +68,28 @@ class HostHello(_Message, frozen=True):
     sessions_without_network: bool = False
 
 
-class Leased(_Message, frozen=True):
+class Leased(Message, frozen=True):
     """The session lives; seconds until each end."""
 
     idle_seconds_left: float
     absolute_seconds_left: float
 
 
-class Killed(_Message, frozen=True):
+class Killed(Message, frozen=True):
     """The session process is dead and reaped. ``existed`` is false when it was gone already."""
 
     existed: bool
     quarantine_files: int
 
 
-class LiveSessions(_Message, frozen=True):
+class LiveSessions(Message, frozen=True):
     """All leases, and how sessions that ended without being asked to ended (kept until ``KillSession`` names them)."""
 
     live: tuple[str, ...]
     ended: dict[str, EndedBy]
 
 
-class Refused(_Message, frozen=True):
+class Refused(Message, frozen=True):
     """The request failed; ``slug`` names an error of ``models.errors``."""
 
     slug: str
@@ -107,51 +101,51 @@ HostReply = HostHello | Leased | Killed | LiveSessions | Refused
 # --- front -> session process ----------------------------------------------------------------------------------------
 
 
-class Unlock(_Message, frozen=True):
+class Unlock(Message, frozen=True):
     """First message of a session: the learner's key (32 bytes) and the languages to expect (ISO 639-1, best first)."""
 
     learner_key: bytes
     languages: tuple[str, ...]
 
 
-class BeginUpload(_Message, frozen=True):
+class BeginUpload(Message, frozen=True):
     """The connection now carries one upload request: files follow, then ``CommitUpload``; closing it aborts."""
 
     idempotency_key: str | None = None
 
 
-class BeginFile(_Message, frozen=True):
+class BeginFile(Message, frozen=True):
     """A file starts. Its name and type are what the client claims."""
 
     untrusted_filename: str
     untrusted_media_type: str | None = None
 
 
-class FileData(_Message, frozen=True):
+class FileData(Message, frozen=True):
     """Some bytes of the current file. Not answered."""
 
     data: bytes
 
 
-class EndFile(_Message, frozen=True):
+class EndFile(Message, frozen=True):
     """The current file is complete. Answered with ``Done`` or ``Refused``; after ``Refused`` the upload is void."""
 
 
-class CommitUpload(_Message, frozen=True):
+class CommitUpload(Message, frozen=True):
     """All files are in: queue them, all or none. Answered with ``Accepted`` or ``Refused``."""
 
 
-class ListDocuments(_Message, frozen=True):
+class ListDocuments(Message, frozen=True):
     """All documents, in the order of upload."""
 
 
-class GetDocument(_Message, frozen=True):
+class GetDocument(Message, frozen=True):
     """One document."""
 
     document_id: str
 
 
-class WatchDocument(_Message, frozen=True):
+class WatchDocument(Message, frozen=True):
     """One document, as soon as its ``version`` is greater than ``after_version`` or ``timeout_seconds`` have passed."""
 
     document_id: str
@@ -159,19 +153,19 @@ class WatchDocument(_Message, frozen=True):
     timeout_seconds: float
 
 
-class DeleteDocument(_Message, frozen=True):
+class DeleteDocument(Message, frozen=True):
     """Cancel what runs, remove everything of the document."""
 
     document_id: str
 
 
-class TakeBack(_Message, frozen=True):
+class TakeBack(Message, frozen=True):
     """An upload that was accepted could not be written down: forget its key, delete its documents. Idempotent."""
 
     document_ids: tuple[str, ...]
 
 
-class Ask(_Message, frozen=True):
+class Ask(Message, frozen=True):
     """Retrieve. ``grant`` is the secret of a grant, or ``None`` when the session's own token asked."""
 
     text: str
@@ -182,24 +176,24 @@ class Ask(_Message, frozen=True):
     grant: bytes | None = None
 
 
-class MintGrant(_Message, frozen=True):
+class MintGrant(Message, frozen=True):
     """Make a grant: a secret that is good for ``Ask`` until it expires."""
 
     ttl_seconds: int
 
 
-class Summarise(_Message, frozen=True):
+class Summarise(Message, frozen=True):
     """Ask what is held right now."""
 
 
-class SealedText(_Message, frozen=True):
+class SealedText(Message, frozen=True):
     """A text of the learner's own as the record keeps it; ``purpose`` is what it was sealed for."""
 
     purpose: str
     sealed: bytes
 
 
-class Unseal(_Message, frozen=True):
+class Unseal(Message, frozen=True):
     """Open texts that were sealed under the learner's key, for the learner's own export."""
 
     texts: tuple[SealedText, ...]
@@ -226,11 +220,11 @@ SessionRequest = (
 # --- session process -> front ----------------------------------------------------------------------------------------
 
 
-class Done(_Message, frozen=True):
+class Done(Message, frozen=True):
     """Understood and carried out."""
 
 
-class DocumentState(_Message, frozen=True):
+class DocumentState(Message, frozen=True):
     """One document as its learner may see it, and the facts the record keeps of it.
 
     ``sealed_filename`` is the name under the learner's key (AES-256-GCM), the only form that may reach SQL.
@@ -251,23 +245,23 @@ class DocumentState(_Message, frozen=True):
     error: str | None = None
     ocr_pages: int = 0
     ocr_confidence: float | None = None
-    timings: dict[str, float] = {}
+    timings: dict[str, float] = msgspec.field(default_factory=dict[str, float])
 
 
-class Documents(_Message, frozen=True):
+class Documents(Message, frozen=True):
     """Documents in the order of upload."""
 
     documents: tuple[DocumentState, ...]
 
 
-class Accepted(_Message, frozen=True):
+class Accepted(Message, frozen=True):
     """The upload is queued; ``replayed`` when an earlier request with the same key had done it already."""
 
     documents: tuple[DocumentState, ...]
     replayed: bool = False
 
 
-class Deleted(_Message, frozen=True):
+class Deleted(Message, frozen=True):
     """What was removed."""
 
     document_id: str
@@ -276,20 +270,20 @@ class Deleted(_Message, frozen=True):
     bytes: int
 
 
-class Answered(_Message, frozen=True):
+class Answered(Message, frozen=True):
     """The passages."""
 
     answer: Answer
 
 
-class Granted(_Message, frozen=True):
+class Granted(Message, frozen=True):
     """A grant's secret (32 bytes) and its life in seconds."""
 
     secret: bytes
     ttl_seconds: int
 
 
-class Held(_Message, frozen=True):
+class Held(Message, frozen=True):
     """What the session holds right now."""
 
     documents: int
@@ -299,7 +293,7 @@ class Held(_Message, frozen=True):
     quarantined_files: int
 
 
-class Unsealed(_Message, frozen=True):
+class Unsealed(Message, frozen=True):
     """The texts in the order asked; ``None`` where the seal does not fit the learner's key."""
 
     texts: tuple[str | None, ...]
