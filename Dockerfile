@@ -27,6 +27,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libmariadb3 tesseract-ocr \
        tesseract-ocr-ara tesseract-ocr-chi-sim tesseract-ocr-chi-tra tesseract-ocr-deu tesseract-ocr-ell \
        tesseract-ocr-eng tesseract-ocr-fra tesseract-ocr-heb tesseract-ocr-hin tesseract-ocr-ita tesseract-ocr-jpn \
+       tesseract-ocr-jpn-vert \
        tesseract-ocr-kor tesseract-ocr-nld tesseract-ocr-osd tesseract-ocr-pol tesseract-ocr-por tesseract-ocr-rus \
        tesseract-ocr-spa tesseract-ocr-tha tesseract-ocr-tur tesseract-ocr-ukr tesseract-ocr-vie \
     && rm -rf /var/lib/apt/lists/* \

@@ -74,6 +74,14 @@ class SignedIn(msgspec.Struct, frozen=True):
         return f"<SignedIn {self.session_id}>"
 
 
+class Timing(msgspec.Struct, frozen=True):
+    """One stage of a document: seconds so far, and how many of the pages known are through it."""
+
+    seconds: float
+    pages_done: int
+    pages_known: int
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """One document of a session; ``progress`` runs from 0 to 1, ``error`` is the code of what went wrong."""
 
@@ -87,7 +95,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     progress: float = 0.0
     error: str | None = None
-    timings: dict[str, float] = {}
+    timings: dict[str, Timing] = {}
 
     def __repr__(self) -> str:
         return f"<Document {self.document_id} {self.status}>"
@@ -98,6 +106,7 @@ class Progress(msgspec.Struct, frozen=True):
 
     status: DocumentStatus
     progress: float
+    timings: dict[str, Timing] = {}
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -177,6 +186,11 @@ class LearnerSession(AbstractContextManager["LearnerSession"]):
             files = [("file", _as_upload(source, opened)) for source in sources]
             sent = self._call(_Documents, "POST", f"{_CURRENT}/documents", files=files, headers=self._headers | keyed)
         return sent.documents
+
+    def link(self, url: str, *, idempotency_key: str | None = None) -> Document:
+        """Have a link fetched and return its document, queued."""
+        keyed = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._call(Document, "POST", f"{_CURRENT}/links", json={"url": url}, headers=self._headers | keyed)
 
     def documents(self) -> tuple[Document, ...]:
         """Return all documents in the order of upload."""

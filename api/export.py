@@ -48,6 +48,7 @@ def _document(info: DocumentInfo, filename: str | None) -> wire.ExportedDocument
         pages=facts.pages,
         ocr_pages=facts.ocr_pages,
         chunks=facts.chunks,
+        attachments=facts.attachments,
         language=facts.language,
         status=facts.status,
         error=facts.error,

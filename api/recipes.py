@@ -11,7 +11,8 @@ from processes.hardening import child_environment
 
 def recipes(settings: Settings, prepared: Prepared, listener: int) -> tuple[Recipe, ...]:
     """Return the recipes in the order of starting. ``listener`` is the descriptor of the front's listening socket."""
-    return (_embedder(settings), _jailer(settings, prepared), _host(settings), _front(settings, listener))
+    fetcher = (_fetcher(settings),) if settings.links.allowed else ()
+    return (_embedder(settings), _jailer(settings, prepared), *fetcher, _host(settings), _front(settings, listener))
 
 
 def _embedder(settings: Settings) -> Recipe:
@@ -53,6 +54,26 @@ def _jailer(settings: Settings, prepared: Prepared) -> Recipe:
     )
 
 
+def _fetcher(settings: Settings) -> Recipe:
+    from ingestion.fetch.worker import FetcherConfig
+
+    links = settings.links
+    config = FetcherConfig(
+        socket=str(settings.sockets.fetcher),
+        fetches=links.fetches,
+        max_bytes=min(links.bytes, settings.uploads.file_bytes),
+        max_seconds=links.seconds,
+        redirects=links.redirects,
+    )
+    return Recipe(
+        name="fetcher",
+        module="ingestion.fetch.worker",
+        environment=_environment(settings, scrubbing=True),
+        config=msgspec.json.encode(config),
+        socket=settings.sockets.fetcher,
+    )
+
+
 def _host(settings: Settings) -> Recipe:
     from sessions.host import HostConfig
     from sessions.limits import SessionLimits
@@ -72,7 +93,9 @@ def _host(settings: Settings) -> Recipe:
             chunks=settings.ingest.chunks,
             queue_files=uploads.queue_files,
             queue_bytes=uploads.queue_bytes,
+            resume_seconds=uploads.resume_seconds,
         ),
+        fetcher_socket=str(settings.sockets.fetcher) if settings.links.allowed else None,
     )
     return Recipe(
         name="host",
@@ -105,6 +128,15 @@ def jail_limits(settings: Settings) -> JailLimits:
         memory_bytes=ingest.memory_bytes,
         chunk_tokens=ingest.chunk_tokens,
         ocr_dpi=ingest.ocr_dpi,
+        ocr_page_seconds=ingest.ocr_page_seconds,
+        ocr_seconds=ingest.ocr_seconds,
+        ocr_workers=ingest.ocr_workers,
+        archive_entries=ingest.archive_entries,
+        archive_bytes=ingest.archive_bytes,
+        archive_ratio=ingest.archive_ratio,
+        cells=ingest.cells,
+        depth=ingest.depth,
+        tags=ingest.tags,
     )
 
 

@@ -40,6 +40,7 @@ class UploadSettings(_Area):
     session_bytes: Annotated[int, Field(ge=1, le=1024 * MIB)] = 100 * MIB
     idle_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
     total_seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    resume_seconds: Annotated[float, Field(ge=1, le=86_400)] = 600.0
     queue_files: Annotated[int, Field(ge=1, le=10_000)] = 100
     queue_bytes: Annotated[int, Field(ge=1)] = 1024 * MIB
 
@@ -56,6 +57,25 @@ class IngestSettings(_Area):
     jails: Annotated[int, Field(ge=1, le=256)] = max(1, os.cpu_count() or 1)
     chunk_tokens: Annotated[int, Field(ge=32, le=480)] = 224
     ocr_dpi: Annotated[int, Field(ge=72, le=400)] = 200
+    ocr_page_seconds: Annotated[int, Field(ge=1, le=300)] = 30
+    ocr_seconds: Annotated[int, Field(ge=1, le=7200)] = 900
+    ocr_workers: Annotated[int, Field(ge=1, le=256)] = max(1, os.cpu_count() or 1)
+    archive_entries: Annotated[int, Field(ge=1, le=10_000)] = 2_000
+    archive_bytes: Annotated[int, Field(ge=MIB, le=1024 * MIB)] = 200 * MIB
+    archive_ratio: Annotated[int, Field(ge=10, le=1_000)] = 200
+    cells: Annotated[int, Field(ge=1, le=2_000_000)] = 200_000
+    depth: Annotated[int, Field(ge=16, le=250)] = 200
+    tags: Annotated[int, Field(ge=1_000, le=500_000)] = 50_000
+
+
+class LinkSettings(_Area):
+    """Whether links are fetched, and what one may cost. Off by default: the site learns that somebody asked."""
+
+    allowed: bool = False
+    fetches: Annotated[int, Field(ge=1, le=64)] = 4
+    bytes: Annotated[int, Field(ge=1, le=100 * MIB)] = 10 * MIB
+    seconds: Annotated[float, Field(gt=0, le=120)] = 20.0
+    redirects: Annotated[int, Field(ge=0, le=10)] = 3
 
 
 class EmbeddingSettings(_Area):
@@ -111,10 +131,12 @@ class Settings(BaseSettings):
     record_key_file: Path | None = None
     trusted_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     allow_weak_host: bool = False
+    allow_weak_jail: bool = False
 
     sessions: SessionSettings = SessionSettings()
     uploads: UploadSettings = UploadSettings()
     ingest: IngestSettings = IngestSettings()
+    links: LinkSettings = LinkSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     accounts: AccountSettings = AccountSettings()
     log: LogSettings = LogSettings()
@@ -146,6 +168,7 @@ class Sockets:
         self.host = runtime_dir / "host.sock"
         self.embedder = runtime_dir / "embedder.sock"
         self.jailer = runtime_dir / "jailer.sock"
+        self.fetcher = runtime_dir / "fetcher.sock"
         self.sessions = runtime_dir / "sessions"
         self.quarantine = runtime_dir / "quarantine"
         self.temporary = runtime_dir / "tmp"

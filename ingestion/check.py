@@ -18,6 +18,7 @@ MEDIA_TYPES = FILE_TYPES - {OTHER_FILE_TYPE}
 MAX_LABEL_CHARACTERS = 32
 MAX_HEADINGS = 8
 MAX_HEADING_CHARACTERS = 300
+MAX_SECONDS = 100 * 3600.0
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
 # Control characters other than tab and line feed, and surrogates: our normal form has none.
@@ -27,6 +28,8 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]"
 def check(extraction: Extraction, limits: JailLimits) -> Extraction:
     """Return the extraction unchanged when it keeps every limit and rule. Raises ``ParserFailed`` otherwise."""
     if extraction.media_type not in MEDIA_TYPES or not _is_language(extraction.language):
+        _refuse()
+    if not 0 <= extraction.attachments <= limits.archive_entries:
         _refuse()
     if len(extraction.pages) > limits.pages or len(extraction.chunks) > limits.chunks:
         _refuse()
@@ -62,6 +65,8 @@ def _check_chunks(extraction: Extraction, limits: JailLimits) -> None:
         if (chunk.page, chunk.start) < before or chunk.end - chunk.start > limits.chunk_characters:
             _refuse()
         before = (chunk.page, chunk.end)
+        if chunk.seconds is not None and not 0 <= chunk.seconds[0] <= chunk.seconds[1] <= MAX_SECONDS:
+            _refuse()
 
 
 def _is_cut(chunk: Chunk, page: Page) -> bool:

@@ -8,12 +8,13 @@ blanks is lost.
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from semantic_text_splitter import TextSplitter
 
 from ingestion.check import MAX_HEADING_CHARACTERS, MAX_HEADINGS
 from ingestion.limits import CHARACTERS_PER_TOKEN
+from ingestion.outline import Heading, Outline
 from models.content import Chunk, Page
 from models.errors import QuotaExceeded
 from vectorstore.tokens import TokenCounter
@@ -24,17 +25,8 @@ _ENDLESS_WORD = re.compile(rf"(?<!\S)\S{{{_WORD_CHARACTERS + 1},}}")
 # Where an endless word is best cut, if it offers such a place near its end: after a mark that ends or divides a
 # sentence.
 _DIVIDER = re.compile(r".*[.!?;,:。！？；、，।؟،]", re.DOTALL)
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*?)[ \t]*#*$")
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _HEADING_SEPARATOR = " › "
 _HEADING_WINDOW_SHARE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Heading:
-    start: int
-    level: int
-    title: str
 
 
 def passage(page: Page, chunk: Chunk) -> str:
@@ -81,47 +73,43 @@ class Chunker:
 
     def chunks(
         self,
-        pages: Sequence[Page],
+        pages: Sequence[tuple[Page, Outline]],
         *,
-        markdown: bool,
         max_chunks: int,
-        report: Callable[[float], None] = lambda _: None,
+        report: Callable[[int, int], None] = lambda _done, _known: None,
     ) -> tuple[Chunk, ...]:
-        """Return all chunks in reading order. ``markdown`` says that lines starting with ``#`` are headings.
+        """Return all chunks in reading order. ``report`` takes how many pages are done and how many there are.
 
         Raises ``QuotaExceeded`` as soon as there are more than ``max_chunks``.
         """
         found = list[Chunk]()
-        for done, page in enumerate(pages, start=1):
-            for chunk in self._cut(page, markdown=markdown):
+        for done, (page, outline) in enumerate(pages, start=1):
+            for chunk in self._cut(page, outline):
                 found.append(chunk)
                 if len(found) > max_chunks:
                     raise QuotaExceeded
-            report(done / len(pages))
+            report(done, len(pages))
         return tuple(found)
 
-    def _cut(self, page: Page, *, markdown: bool) -> Iterator[Chunk]:
-        headings = _headings(page.text) if markdown else []
+    def _cut(self, page: Page, outline: Outline) -> Iterator[Chunk]:
+        headings = outline.headings
         starts = [heading.start for heading in headings]
-        splitter = self._headed if markdown else self._plain
-        for start, end in _sections(page.text, headings):
+        splitter = self._headed if headings or outline.columns or outline.above else self._plain
+        for start, end in _sections(page.text, outline):
             section = page.text[start:end]
             self._ruler.lay_on(section)
             for offset, text in splitter.chunk_indices(section):
                 at = start + offset
                 before = bisect_left(starts, at)
                 own = headings[before].level if before < len(headings) and headings[before].start == at else 7
-                path = self._path(headings[:before], below=own)
-                yield from self._fitting(page, Chunk(page.number, at, at + len(text), path))
+                above = [*outline.above, *_titles(headings[:before], below=own), outline.columns_at(at)]
+                cut = Chunk(page.number, at, at + len(text), self._path(above))
+                for chunk in self._fitting(page, cut):
+                    yield _timed(chunk, outline)
 
-    def _path(self, above: Sequence[_Heading], *, below: int) -> tuple[str, ...]:
-        """Return the titles that the next text stands under, outermost first; those go first when there is no room."""
-        path, level = list[str](), below
-        for heading in reversed(above):
-            if heading.level < level:
-                path.insert(0, heading.title[:MAX_HEADING_CHARACTERS].strip())
-                level = heading.level
-        path = path[-MAX_HEADINGS:]
+    def _path(self, titles: Sequence[str]) -> tuple[str, ...]:
+        """Return the titles that a text stands under, outermost first; those go first when there is no room."""
+        path = [title[:MAX_HEADING_CHARACTERS].strip() for title in titles if title.strip()][-MAX_HEADINGS:]
         while (
             path and self._counter.count(_HEADING_SEPARATOR.join(path)) - self._counter.overhead >= self._heading_room
         ):
@@ -145,17 +133,33 @@ class Chunker:
             yield chunk
 
 
-def _sections(text: str, headings: Sequence[_Heading]) -> Iterator[tuple[int, int]]:
+def _titles(above: Sequence[Heading], *, below: int) -> list[str]:
+    """Return the titles of the headings that hold for a text below them, outermost first."""
+    path, level = list[str](), below
+    for heading in reversed(above):
+        if heading.level < level:
+            path.insert(0, heading.title)
+            level = heading.level
+    return path
+
+
+def _timed(chunk: Chunk, outline: Outline) -> Chunk:
+    seconds = outline.seconds_of(chunk.start, chunk.end)
+    return chunk if seconds is None else msgspec.structs.replace(chunk, seconds=seconds)
+
+
+def _sections(text: str, outline: Outline) -> Iterator[tuple[int, int]]:
     """Yield ``(start, end)`` of bounded parts without an endless word: the splitter is quick on these."""
     start = 0
-    for section_end in [*_section_starts(text, headings), len(text)]:
+    cuts = {*_section_starts(text, outline.headings), *(each.start for each in outline.columns)}
+    for section_end in [*sorted(cuts), len(text)]:
         for end in _ends(text, start, section_end):
             if end > start:
                 yield start, end
             start = end
 
 
-def _section_starts(text: str, headings: Sequence[_Heading]) -> Iterator[int]:
+def _section_starts(text: str, headings: Sequence[Heading]) -> Iterator[int]:
     """Yield where a heading follows text; a heading right below another stays with it."""
     body = 0
     for heading in headings:
@@ -192,16 +196,3 @@ def _bounded(text: str, start: int, end: int) -> Iterator[int]:
         yield cut
         start = cut
     yield end
-
-
-def _headings(text: str) -> list[_Heading]:
-    """Return the ATX headings outside fenced code, in order."""
-    found, fence, at = list[_Heading](), "", 0
-    for line in text.split("\n"):
-        mark = _FENCE.match(line)
-        if mark and (not fence or line.strip().startswith(fence)):
-            fence = "" if fence else mark[1]
-        elif not fence and (heading := _HEADING.match(line)):
-            found.append(_Heading(at, len(heading[1]), heading[2]))
-        at += len(line) + 1
-    return found

@@ -28,11 +28,23 @@ _HANGUL = re.compile("[\uac00-\ud7a3]")
 _MAX_CONTROL_SHARE = 0.01
 
 
-def decode(untrusted: bytes, *, cut: bool = False) -> str | None:
+# A browser takes these labels for the superset that Windows made of the standard.
+_SUPERSETS = {
+    "gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "ascii": "cp1252", "us-ascii": "cp1252",
+    "shift_jis": "cp932", "sjis": "cp932", "x-sjis": "cp932", "euc-kr": "cp949", "ks_c_5601-1987": "cp949",
+}  # fmt: skip
+
+
+def decode(untrusted: bytes, *, cut: bool = False, declared: str | None = None) -> str | None:
     """Return the text, without its byte order mark, or ``None`` when the bytes are no text.
 
-    ``cut`` says that the bytes may end in the middle of a character.
+    ``cut`` says that the bytes may end in the middle of a character; ``declared`` is the encoding that they say they
+    are in, which is believed as long as they can be read in it.
     """
+    if declared is not None and not untrusted.startswith(tuple(mark for mark, _ in _MARKS)):
+        text = _declared(untrusted, declared.lower())
+        if text is not None:
+            return text
     for mark, encoding in _MARKS:
         if untrusted.startswith(mark):
             return _plausible(untrusted[len(mark) :].decode(encoding, "replace"))
@@ -41,6 +53,17 @@ def decode(untrusted: bytes, *, cut: bool = False) -> str | None:
     if b"\x1b$" in untrusted or (text := _utf8(untrusted, cut=cut)) is None:
         return _old(untrusted)
     return _plausible(text)
+
+
+def _declared(untrusted: bytes, label: str) -> str | None:
+    encoding = _SUPERSETS.get(label, label)
+    # Nearly any bytes can be read in the former; ASCII that is none is judged by its bytes.
+    if label in {"us-ascii", "ascii"} and not untrusted.isascii():
+        return None
+    try:
+        return untrusted.decode(encoding)
+    except (LookupError, ValueError):  # It lies about itself, or about what there is.
+        return None
 
 
 def _utf8(untrusted: bytes, *, cut: bool) -> str | None:

@@ -1,27 +1,48 @@
 """What kind of document some bytes are, judged by the bytes.
 
-Owns the signature table. A name or declared type never decides what a file is: it can only contradict the bytes, and
-then the file is refused (which also ends most polyglots), or say that plain text is Markdown. Refuses everything it
-does not know.
+Owns the order of the looks: signatures, what lies inside a ZIP, then the kinds of plain text. A name or declared type
+never decides what a file is: it can only contradict the bytes, and then the file is refused, or say which kind of plain
+text is meant, and then a cheap look at the text must not speak against it. A file that claims to be JSON, subtitles or
+mail and is other text is read as plain text. What is two things at once is refused. Refuses everything it does not
+know.
 """
 
 import re
 from dataclasses import dataclass
-from enum import Enum
-from pathlib import PurePosixPath
 
-from ingestion.encoding import decode
-from models.errors import EmptyDocument, UnsupportedType
+from ingestion import claims, plaintext, polyglots, signatures
+from ingestion.archive import Archive
+from ingestion.families import IMAGE_TYPE_PREFIX, MEDIA_TYPES, TEXT_FAMILIES, Family
+from ingestion.limits import JailLimits
+from models.errors import (
+    EmptyDocument,
+    EncryptedDocument,
+    LegacyOffice,
+    MacroDocument,
+    MediaFile,
+    TypeMismatch,
+    UnsupportedType,
+)
 
+__all__ = ["Family", "Identified", "identify"]
 
-class Family(Enum):
-    """A family of formats; each has one extractor."""
-
-    PDF = "pdf"
-    IMAGE = "image"
-    HTML = "html"
-    MARKDOWN = "markdown"
-    TEXT = "text"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
+_CONTENT_TYPES = "[Content_Types].xml"
+_MAIN_PARTS = (
+    (re.compile(rb"wordprocessingml\.(?:document|template)\.main\+xml"), Family.DOCX),
+    (re.compile(rb"presentationml\.(?:presentation|slideshow|template)\.main\+xml"), Family.PPTX),
+    (re.compile(rb"spreadsheetml\.(?:sheet|template)\.main\+xml"), Family.XLSX),
+)
+_MACRO_PART = re.compile(rb"macroEnabled[\w.]*main\+xml|vnd\.ms-office\.vbaProject", re.IGNORECASE)
+_MIMETYPES = {
+    "application/epub+zip": Family.EPUB,
+    **{
+        f"application/vnd.oasis.opendocument.{kind}{form}": family
+        for kind, family in (("text", Family.ODT), ("presentation", Family.ODP), ("spreadsheet", Family.ODS))
+        for form in ("", "-template")
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,89 +53,82 @@ class Identified:
     media_type: str
 
 
-_PDF_WITHIN_BYTES = 1024
-_IMAGE_SIGNATURES = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
-    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
-    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp"),
-    (re.compile(rb"II\x2a\x00|MM\x00\x2a|II\x2b\x00|MM\x00\x2b"), "image/tiff"),
-)
-# Known formats that are not read, named here because some of them would pass for text.
-_REFUSED = re.compile(
-    rb"PK\x03\x04|PK\x05\x06|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|\xd0\xcf\x11\xe0|GIF8|BM.{4}\0\0\0\0|MZ|\x7fELF|"
-    rb"\{\\rtf|%!PS|\0\0\0.ftyp|ID3|OggS|fLaC|#!",
-    re.DOTALL,
-)
-# Possessive: a comment ends at its first end, and what was taken is never tried again.
-_HTML_START = re.compile(
-    r"\s*+(?:<!--(?:(?!-->).)*+-->\s*+)*+(?:<\?xml[^>]*\?>\s*)?(?:<!doctype\s+html|<html[\s>])",
-    re.IGNORECASE | re.DOTALL,
-)
-_HTML_TAG = re.compile(r"<(?:body|head|div|p|h[1-6]|ul|ol|table|span|br|a|section|article)\b[^<>]*+>", re.IGNORECASE)
-_XML_START = re.compile(r"\s*<(?:\?xml|svg|!DOCTYPE|!ENTITY)", re.IGNORECASE)
-
-_TEXT, _OTHER = "text", "other"
-_CLAIM_BY_SUFFIX = {
-    ".pdf": "pdf",
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"), "image"),
-    **dict.fromkeys((".txt", ".text", ".md", ".markdown", ".htm", ".html", ".xhtml", ".csv", ".srt", ".vtt"), _TEXT),
-    **dict.fromkeys((".docx", ".pptx", ".xlsx", ".doc", ".ppt", ".xls", ".odt", ".odp", ".ods", ".rtf"), _OTHER),
-    **dict.fromkeys((".epub", ".zip", ".gz", ".tar", ".7z", ".rar", ".exe", ".dll", ".js", ".svg", ".xml"), _OTHER),
-    **dict.fromkeys((".eml", ".gif", ".bmp", ".ico", ".heic", ".mp3", ".mp4", ".sh", ".bat", ".ps1"), _OTHER),
-}  # fmt: skip
-_MARKDOWN_SUFFIXES = {".md", ".markdown"}
-_HTML_SUFFIXES = {".htm", ".html", ".xhtml"}
-
-
-def identify(untrusted: bytes, untrusted_filename: str, untrusted_media_type: str | None) -> Identified:
+def identify(
+    untrusted: bytes,
+    untrusted_filename: str,
+    untrusted_media_type: str | None,
+    limits: JailLimits = JailLimits(),  # noqa: B008 - frozen
+) -> Identified:
     """Return what the bytes are.
 
-    Raises ``EmptyDocument`` when there are none, ``UnsupportedType`` when they are nothing that is read here, or not
-    what they are declared to be.
+    Raises ``EmptyDocument`` when there are none, ``TypeMismatch`` when they are not what they are declared to be or two
+    things at once, ``EncryptedDocument``, ``LegacyOffice``, ``MacroDocument`` and ``MediaFile`` for what these say,
+    ``UnsupportedType`` for all else that is not read here; and what ``Archive`` raises for a ZIP.
     """
     if not untrusted:
         raise EmptyDocument
-    suffix = PurePosixPath(untrusted_filename.lower().rstrip(". ")).suffix
-    declared = (untrusted_media_type or "").partition(";")[0].strip().lower()
-    found = _binary(untrusted) or _textual(untrusted, suffix, declared)
-    kind = found.family.value if found.family in {Family.PDF, Family.IMAGE} else _TEXT
-    if {_CLAIM_BY_SUFFIX.get(suffix, kind), _claim_of(declared) or kind} != {kind}:
+    claim = claims.of(untrusted_filename, untrusted_media_type)
+    try:
+        found = _found(untrusted, claim, limits)
+    except UnsupportedType:
+        if claim.contradicted_by_any_other:
+            raise TypeMismatch from None
+        raise
+    if claim.is_of_something_unread and found.family in TEXT_FAMILIES:
         raise UnsupportedType
+    if not claim.allows(found.family):
+        raise TypeMismatch
     return found
 
 
-def _binary(untrusted: bytes) -> Identified | None:
-    for signature, media_type in _IMAGE_SIGNATURES:
-        if signature.match(untrusted):
-            return Identified(Family.IMAGE, media_type)
-    if _REFUSED.match(untrusted):
+def _found(untrusted: bytes, claim: claims.Claim, limits: JailLimits) -> Identified:
+    if untrusted.startswith(_OLE):
+        raise EncryptedDocument if _ENCRYPTED_STREAM in untrusted else LegacyOffice
+    image = signatures.image_type(untrusted)
+    if image is not None:
+        polyglots.refuse_around_image(untrusted)
+        return Identified(Family.IMAGE, IMAGE_TYPE_PREFIX + image)
+    if untrusted.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _known(_inside(untrusted, limits))
+    if signatures.is_media(untrusted):
+        raise MediaFile
+    if signatures.is_known_and_not_read(untrusted):
+        polyglots.refuse_after_signature(untrusted)
         raise UnsupportedType
-    if b"%PDF-" in untrusted[:_PDF_WITHIN_BYTES]:
-        return Identified(Family.PDF, "application/pdf")
-    return None
+    if polyglots.is_pdf(untrusted):
+        polyglots.refuse_around_pdf(untrusted)
+        return _known(Family.PDF)
+    if polyglots.ends_in_zip(untrusted):
+        raise TypeMismatch
+    if untrusted.startswith(b"{\\rtf"):
+        return _known(Family.RTF)
+    return _known(plaintext.family_of(untrusted, claim.text_family))
 
 
-def _textual(untrusted: bytes, suffix: str, declared: str) -> Identified:
-    start = decode(untrusted[:65_536], cut=True)
-    if start is None:
-        raise UnsupportedType
-    claims_html = suffix in _HTML_SUFFIXES or declared in {"text/html", "application/xhtml+xml"}
-    if _HTML_START.match(start) or (claims_html and _HTML_TAG.search(start)):
-        return Identified(Family.HTML, "text/html")
-    if _XML_START.match(start):
-        raise UnsupportedType
-    if suffix in _MARKDOWN_SUFFIXES or declared in {"text/markdown", "text/x-markdown"}:
-        return Identified(Family.MARKDOWN, "text/markdown")
-    return Identified(Family.TEXT, "text/plain")
+def _known(family: Family) -> Identified:
+    return Identified(family, MEDIA_TYPES[family])
 
 
-def _claim_of(declared: str) -> str | None:
-    if declared in {"application/pdf", "application/x-pdf"}:
-        return "pdf"
-    if declared.startswith(("application/vnd.", "application/msword", "application/epub", "application/zip", "audio/")):
-        return _OTHER
-    if declared.startswith("video/") or declared in {"image/gif", "image/svg+xml", "image/heic", "image/bmp"}:
-        return _OTHER
-    if declared.startswith("image/"):
-        return "image"
-    return _TEXT if declared.startswith("text/") or declared == "application/xhtml+xml" else None
+def _inside(untrusted: bytes, limits: JailLimits) -> Family:
+    """Say which format a ZIP is, by its directory and the entries that are there to say so."""
+    archive = Archive(untrusted, limits)
+    if "mimetype" in archive:
+        family = _MIMETYPES.get(archive.read("mimetype")[:100].decode("ascii", "replace").strip())
+        if family is None:
+            raise UnsupportedType
+        return family
+    if _CONTENT_TYPES in archive:
+        return _office(archive)
+    return Family.EPUB if "META-INF/container.xml" in archive else Family.ZIP
+
+
+def _office(archive: Archive) -> Family:
+    # Without the zeros, UTF-16 reads as ASCII here.
+    types = archive.read(_CONTENT_TYPES).replace(b"\0", b"")
+    has_project = any(name.casefold().endswith("vbaproject.bin") for name in archive.names())
+    if has_project or _MACRO_PART.search(types):
+        raise MacroDocument
+    for main_part, family in _MAIN_PARTS:
+        if main_part.search(types):
+            return family
+    raise UnsupportedType

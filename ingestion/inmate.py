@@ -6,24 +6,25 @@ content, so only names of ``models.errors`` leave.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
-from ingestion.check import MAX_LABEL_CHARACTERS, text_bytes
+from ingestion.check import text_bytes
 from ingestion.chunk import Chunker
 from ingestion.extract.reading import Work
 from ingestion.extract.registry import EXTRACTORS
-from ingestion.identify import Family, identify
-from ingestion.jail import SLUGS, DocumentData, ExtractRequest, Failed, Finished, Progress
+from ingestion.families import Family
+from ingestion.identify import identify
+from ingestion.jail import SLUGS, DocumentData, ExtractRequest, Failed, Finished, JailStage, Progress
 from ingestion.language import language_of
 from ingestion.limits import JailLimits
-from ingestion.normalise import normalise
-from models.content import Extraction, Page
-from models.errors import EmptyDocument, MayflyError, ParserFailed, QuotaExceeded
+from ingestion.outline import compose
+from models.content import Extraction
+from models.errors import EmptyDocument, MayflyError, ParserFailed, TooMuchText
 from processes import ipc
 
-# The share of the work that is done when the text is out and only chunking is left.
-_EXTRACTED = 0.8
+# Of a long document not every page is told.
 _SMALLEST_STEP = 0.01
 
 
@@ -56,7 +57,7 @@ class Inmate:
 
     def _sized(self, answer: Finished) -> Finished:
         if len(msgspec.msgpack.encode(answer)) > self.limits.output_bytes:
-            raise QuotaExceeded
+            raise TooMuchText
         return answer
 
     def _receive(self) -> tuple[ExtractRequest, bytes]:
@@ -72,48 +73,36 @@ class Inmate:
         return request, bytes(untrusted)
 
     def _extract(self, request: ExtractRequest, untrusted: bytes) -> Extraction:
-        identified = identify(untrusted, request.untrusted_filename, request.untrusted_media_type)
-        progress = _Reporter(self.connection)
-        work = Work(self.limits, request.languages, progress.between(0, _EXTRACTED), self.recognising)
+        identified = identify(untrusted, request.untrusted_filename, request.untrusted_media_type, self.limits)
+        report = partial(_Reporter, self.connection)
+        extracting = report("extracting")
+        work = Work(self.limits, request.languages, extracting, report("recognising"), self.recognising)
         reading = EXTRACTORS[identified.family](untrusted, work)
-        pages = tuple(_normal(page) for page in reading.pages)
-        chunks = self.chunker.chunks(
-            pages,
-            markdown=reading.markdown,
-            max_chunks=self.limits.chunks,
-            report=progress.between(_EXTRACTED, 1),
-        )
+        extracting(len(reading.pages), len(reading.pages))
+        composed = [compose(number, raw, markdown=reading.markdown) for number, raw in enumerate(reading.pages, 1)]
+        pages = tuple(page for page, _ in composed)
+        chunks = self.chunker.chunks(composed, max_chunks=self.limits.chunks, report=report("chunking"))
         # A picture without a word in it is a fine picture; any other document without text is a disappointment to
         # tell.
         if not chunks and identified.family is not Family.IMAGE:
             raise EmptyDocument
-        extraction = Extraction(identified.media_type, pages, chunks, language_of(pages))
+        language = language_of(pages)
+        extraction = Extraction(identified.media_type, pages, chunks, language, reading.attachments)
         if text_bytes(extraction) > self.limits.text_bytes:  # Normalising makes some characters longer.
-            raise QuotaExceeded
+            raise TooMuchText
         return extraction
 
 
 class _Reporter:
-    """Sends progress, not more often than it changes visibly."""
+    """Sends the progress of one stage, not more often than it changes visibly."""
 
-    def __init__(self, connection: ipc.Connection) -> None:
+    def __init__(self, connection: ipc.Connection, stage: JailStage) -> None:
         self._connection = connection
-        self._sent = 0.0
+        self._stage: JailStage = stage
+        self._sent = 0
 
-    def between(self, low: float, high: float) -> Callable[[float], None]:
-        """Return what a stage reports its own 0 to 1 with, as its part of the whole."""
-
-        def report(fraction: float) -> None:
-            whole = low + (high - low) * fraction
-            whole = min(1.0, whole)
-            if whole >= self._sent + _SMALLEST_STEP or whole == 1 > self._sent:
-                self._sent = whole
-                self._connection.send(Progress(fraction=whole))
-
-        return report
-
-
-def _normal(page: Page) -> Page:
-    # Cut after normalising, which makes some characters longer.
-    label = normalise(page.label).strip()[:MAX_LABEL_CHARACTERS].strip() if page.label else None
-    return Page(page.number, normalise(page.text), label or None, page.ocr_confidence)
+    def __call__(self, done: int, known: int) -> None:
+        """Say how many pages are done, of how many."""
+        if done >= self._sent + max(1, int(known * _SMALLEST_STEP)) or done == known > self._sent:
+            self._sent = done
+            self._connection.send(Progress(stage=self._stage, pages_done=done, pages_known=known))

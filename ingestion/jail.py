@@ -11,11 +11,12 @@ import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from ingestion.check import check
+from ingestion.level import Walls
 from ingestion.limits import JailLimits
 from models.content import Extraction
 from models.errors import ParserFailed, PartUnavailable, from_slug
@@ -25,15 +26,26 @@ from processes.ipc import Message
 _DATA_BYTES = 256 * 1024
 _CONTROL_SECONDS = 30.0
 
+JailStage = Literal["extracting", "recognising", "chunking"]
+OnProgress = Callable[[JailStage, int, int], None]
+
 # What a jail may blame. Anything else it says is its own failure.
 SLUGS = frozenset({
     "unsupported_type",
+    "type_mismatch",
+    "legacy_office",
+    "macro_document",
+    "nested_archive",
+    "media_file",
     "encrypted_document",
     "empty_document",
     "parser_failed",
     "timed_out",
     "too_many_pages",
     "too_many_pixels",
+    "too_much_text",
+    "too_complex",
+    "expands_too_much",
     "quota_exceeded",
 })  # fmt: skip
 
@@ -99,15 +111,17 @@ class Dropped(Message, frozen=True):
 
 
 class Level(Message, frozen=True):
-    """The walls that hold, by name, space-separated."""
+    """The walls that withstood an attempt to break out when the jailer started."""
 
-    walls: str
+    walls: Walls
 
 
 class Progress(Message, frozen=True):
-    """How much of the document is read, 0 to 1."""
+    """How many of the pages known so far are through a stage."""
 
-    fraction: float
+    stage: JailStage
+    pages_done: int
+    pages_known: int
 
 
 class Finished(Message, frozen=True):
@@ -183,12 +197,13 @@ class JailClient:
         untrusted: Iterator[bytes],
         request: ExtractRequest,
         *,
-        on_progress: Callable[[float], None],
+        on_progress: OnProgress,
         job: Job,
     ) -> Extraction:
         """Have one document read in a jail of its own and return its pages and chunks, checked.
 
-        Waits for a free jail, first come, first served. ``on_progress`` gets fractions from 0 to 1 that never fall.
+        Waits for a free jail, first come, first served. ``on_progress`` gets a stage, how many pages are through it and
+        how many are known, which never fall.
         Raises ``Cancelled``, the ``MayflyError`` that the jail named, ``TimedOut`` at the wall limit,
         ``ParserFailed`` when the jail died or answered nonsense, ``PartUnavailable`` when the jailer is not there,
         has nothing left to build a jail from, or went away.
@@ -200,7 +215,7 @@ class JailClient:
                 try:
                     with contextlib.suppress(ipc.PeerGone):  # A jail that died early may have said why: read on.
                         _send_document(jail, request, untrusted)
-                    return check(_await_text(jail, on_progress), limits)
+                    return check(_await_text(jail, _Monotonic(on_progress, limits)), limits)
                 except ipc.PeerGone:
                     self._require_jailer(ipc.peer_pid(connection.sock))
                     raise ParserFailed from None
@@ -221,8 +236,8 @@ class JailClient:
         """
         return self._ask(DropJails(session=session), Dropped).jails
 
-    def level(self) -> str:
-        """Return the names of the walls that hold on this machine. Raises ``PartUnavailable``."""
+    def level(self) -> Walls:
+        """Return the walls that hold on this machine. Raises ``PartUnavailable``."""
         return self._ask(AskLevel(), Level).walls
 
     def _require_jailer(self, pid: int) -> None:
@@ -260,8 +275,23 @@ def _send_document(connection: ipc.Connection, request: ExtractRequest, untruste
             connection.send(DocumentData(data=part[start : start + _DATA_BYTES]))
 
 
-def _await_text(connection: ipc.Connection, on_progress: Callable[[float], None]) -> Extraction:
-    highest = 0.0
+class _Monotonic:
+    """Passes progress on that is possible and does not fall; a jail may say anything."""
+
+    def __init__(self, on_progress: OnProgress, limits: JailLimits) -> None:
+        self._on_progress = on_progress
+        self._limits = limits
+        self._reached: dict[JailStage, tuple[int, int]] = {}
+
+    def note(self, progress: Progress) -> None:
+        """Pass it on unless it is impossible or no progress."""
+        done, known = self._reached.get(progress.stage, (-1, 0))
+        if done < progress.pages_done <= progress.pages_known <= self._limits.pages and known <= progress.pages_known:
+            self._reached[progress.stage] = (progress.pages_done, progress.pages_known)
+            self._on_progress(progress.stage, progress.pages_done, progress.pages_known)
+
+
+def _await_text(connection: ipc.Connection, progress: _Monotonic) -> Extraction:
     while True:
         reply = connection.receive()
         if isinstance(reply, Finished):
@@ -272,6 +302,4 @@ def _await_text(connection: ipc.Connection, on_progress: Callable[[float], None]
             raise ipc.PeerGone
         if not isinstance(reply, Progress):
             raise ParserFailed
-        if highest < reply.fraction <= 1:
-            highest = reply.fraction
-            on_progress(highest)
+        progress.note(reply)

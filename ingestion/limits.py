@@ -11,6 +11,9 @@ class JailLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     ``document_seconds`` is wall time without recognition; each page recognised from pixels adds what it takes, at most
     ``ocr_page_seconds``, and all of a document's pages together add at most ``ocr_seconds``.
+    ``archive_entries``, ``archive_bytes`` (unpacked, in all) and ``archive_ratio`` (unpacked to packed, of one entry)
+    bound every format that is a ZIP inside; ``cells`` are those with something in them; ``depth`` is the nesting of
+    elements; ``tags`` are those of a web page. ``ocr_workers`` pages are recognised at once, one thread each.
     ``memory_bytes`` is address space; ``chunk_tokens`` counts what the model sees of a chunk: special tokens, prefix
     and headings included; ``output_bytes`` bounds the answer as it crosses the wall.
     """
@@ -26,6 +29,13 @@ class JailLimits(msgspec.Struct, frozen=True, kw_only=True):
     chunk_tokens: int = 224
     ocr_dpi: int = 200
     output_bytes: int = 64 * MIB
+    archive_entries: int = 2_000
+    archive_bytes: int = 200 * MIB
+    archive_ratio: int = 200
+    cells: int = 200_000
+    depth: int = 200
+    tags: int = 50_000
+    ocr_workers: int = 1
 
     @property
     def chunk_characters(self) -> int:

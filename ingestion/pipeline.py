@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from ingestion.chunk import passage
-from ingestion.jail import ExtractRequest, JailClient, Job
+from ingestion.jail import ExtractRequest, JailClient, JailStage, Job
 from ingestion.quarantine import SealedFile
 from models.content import Extraction
 from models.errors import PartUnavailable, QueueFull, QuotaExceeded
@@ -24,9 +24,19 @@ EMBED_CHUNKS = 16
 # A part that died is started anew by the launcher within seconds; a document waits for it this long in all.
 _PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
-Stage = Literal["extracting", "embedding"]
-Report = Callable[[Stage, float], None]
+Stage = JailStage | Literal["embedding"]
+Report = Callable[["Advance"], None]
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far a stage is: pages through it, pages known (0 at first), and the share of its work, 0 to 1."""
+
+    stage: Stage
+    pages_done: int
+    pages_known: int
+    fraction: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,8 @@ class Pipeline:
     def ingest(self, incoming: Incoming, sealed: SealedFile, *, job: Job, report: Report) -> Extraction:
         """Read a sealed upload, embed it, and publish it; return its text. The sealed file is gone afterwards.
 
-        ``report`` gets the stage and its progress, 0 to 1. Raises ``Cancelled`` and any ``MayflyError`` of the jail,
-        the embedder and the collection; nothing of the document is kept then.
+        Raises ``Cancelled`` and any ``MayflyError`` of the jail, the embedder and the collection; then nothing of the
+        document is kept.
         """
         try:
             extraction = self._extract(incoming, sealed, job, report)
@@ -73,11 +83,13 @@ class Pipeline:
             untrusted_media_type=incoming.untrusted_media_type,
             languages=incoming.languages,
         )
-        report("extracting", 0.0)
+
+        def on_progress(stage: JailStage, done: int, known: int) -> None:
+            report(Advance(stage, done, known, done / max(1, known)))
+
+        on_progress("extracting", 0, 0)
         return _patiently(
-            lambda: self._jail.extract(
-                sealed.read(), request, on_progress=lambda progress: report("extracting", progress), job=job
-            ),
+            lambda: self._jail.extract(sealed.read(), request, on_progress=on_progress, job=job),
             job,
         )
 
@@ -85,7 +97,8 @@ class Pipeline:
         texts = passages(extraction)
         parts: list[Vectors] = [np.empty((0, self._embedder.card().dim), np.float32)]
         for start in range(0, len(texts), EMBED_CHUNKS):
-            report("embedding", start / len(texts))
+            pages_done = extraction.chunks[start].page - 1
+            report(Advance("embedding", pages_done, len(extraction.pages), start / len(texts)))
             batch = texts[start : start + EMBED_CHUNKS]
             embed = partial(self._embedder.embed_passages, batch, session=incoming.session, job=job)
             parts.append(_patiently(embed, job))

@@ -35,26 +35,36 @@ class Page(_Quiet, frozen=True):
 class Chunk(_Quiet, frozen=True):
     """A cut of one page: ``page.text[start:end]``, offsets in characters.
 
-    ``heading`` is the path of headings above it, outermost first.
+    ``heading`` is the path of headings above it, outermost first; for a table its last entry is the row of column
+    names. ``seconds`` is when it is spoken, from and to, where the document says so (subtitles).
     """
 
     page: int
     start: int
     end: int
     heading: tuple[str, ...] = ()
+    seconds: tuple[float, float] | None = None
 
 
 class Extraction(_Quiet, frozen=True):
-    """All that the jail says of one document. Chunks refer to ``pages`` by page number and are in reading order."""
+    """All that the jail says of one document. Chunks refer to ``pages`` by page number and are in reading order.
+
+    ``attachments`` counts what came with it and was not opened.
+    """
 
     media_type: str
     pages: tuple[Page, ...]
     chunks: tuple[Chunk, ...]
     language: str | None
+    attachments: int = 0
 
 
 class Passage(_Quiet, frozen=True):
-    """A quotation for the tutor: ``text`` is exactly ``[start:end]`` of the named page's normalised text."""
+    """A quotation for the tutor: ``text`` is exactly ``[start:end]`` of the named page's normalised text.
+
+    ``page_label`` is what is printed on the page as its number, ``heading`` the path of headings above, ``seconds``
+    when it is spoken, ``ocr_confidence`` (0 to 100) how surely it was recognised; each only where it is known.
+    """
 
     document_id: str
     filename: str
@@ -65,6 +75,10 @@ class Passage(_Quiet, frozen=True):
     rank: int
     relevance: Relevance
     flags: tuple[str, ...] = ()
+    page_label: str | None = None
+    heading: tuple[str, ...] = ()
+    seconds: tuple[float, float] | None = None
+    ocr_confidence: float | None = None
 
 
 class Answer(_Quiet, frozen=True):

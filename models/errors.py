@@ -39,6 +39,10 @@ class Conflict(MayflyError):
     """The request contradicts something that is already so."""
 
 
+class Locked(MayflyError):
+    """Somebody else is changing it right now."""
+
+
 class TooLarge(MayflyError):
     """More than a limit allows."""
 
@@ -112,6 +116,20 @@ class IdempotencyConflict(Conflict):
     title = "The same Idempotency-Key came with other content, or its first use is still under way"
 
 
+class OffsetConflict(Conflict):
+    """The upload does not stand at this offset."""
+
+    slug = "offset_conflict"
+    title = "The upload does not stand at this offset"
+
+
+class UploadLocked(Locked):
+    """Another request is sending bytes of this upload."""
+
+    slug = "upload_locked"
+    title = "Another request is sending bytes of this upload"
+
+
 class TooManySessions(Conflict):
     """The account has as many open sessions as it may."""
 
@@ -147,11 +165,67 @@ class TooManyPixels(TooLarge):
     title = "The picture has more pixels than allowed"
 
 
+class TooMuchText(TooLarge):
+    """The document has more text than allowed."""
+
+    slug = "too_much_text"
+    title = "The document has more text than allowed"
+
+
+class TooComplex(TooLarge):
+    """The document has more parts, cells or levels than allowed."""
+
+    slug = "too_complex"
+    title = "The document has more parts, cells or levels than allowed"
+
+
+class ExpandsTooMuch(TooLarge):
+    """Unpacked, the file is larger than allowed."""
+
+    slug = "expands_too_much"
+    title = "Unpacked, the file is larger than allowed"
+
+
 class UnsupportedType(Unsupported):
     """Mayfly does not read this kind of file."""
 
     slug = "unsupported_type"
     title = "Mayfly does not read this kind of file"
+
+
+class TypeMismatch(Unsupported):
+    """The file is not what its name or its declared type says, or is two things at once."""
+
+    slug = "type_mismatch"
+    title = "The file is not what its name or its declared type says, or is two things at once"
+
+
+class LegacyOffice(Unsupported):
+    """This is an old binary Office format."""
+
+    slug = "legacy_office"
+    title = "This is an old binary Office format"
+
+
+class MacroDocument(Unsupported):
+    """The document carries macros."""
+
+    slug = "macro_document"
+    title = "The document carries macros"
+
+
+class NestedArchive(Unsupported):
+    """There is an archive inside the archive."""
+
+    slug = "nested_archive"
+    title = "There is an archive inside the archive"
+
+
+class MediaFile(Unsupported):
+    """Audio and video are not read."""
+
+    slug = "media_file"
+    title = "Audio and video are not read"
 
 
 class EncryptedDocument(Unprocessable):
@@ -187,6 +261,34 @@ class EmbeddingFailed(Unprocessable):
 
     slug = "embedding_failed"
     title = "The text was read but could not be made searchable"
+
+
+class LinksNotAllowed(Forbidden):
+    """This service fetches no links: the site would learn that somebody asked."""
+
+    slug = "links_not_allowed"
+    title = "This service fetches no links"
+
+
+class LinkRefused(Invalid):
+    """This address may not be fetched."""
+
+    slug = "link_refused"
+    title = "This address may not be fetched"
+
+
+class VideoLink(Invalid):
+    """Videos are not fetched."""
+
+    slug = "video_link"
+    title = "Videos are not fetched; upload their subtitles"
+
+
+class LinkFailed(Unprocessable):
+    """The site did not answer with something that can be read."""
+
+    slug = "link_failed"
+    title = "The site did not answer with something that can be read"
 
 
 class NothingIndexed(Conflict):

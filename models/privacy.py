@@ -59,6 +59,7 @@ DATA_MAP: dict[str, dict[str, Column]] = {
         "pages": Column("how many pages were read", "count"),
         "ocr_pages": Column("how many of them from pixels", "count"),
         "chunks": Column("how many chunks became searchable", "count"),
+        "attachments": Column("how many attachments it came with, none of them opened", "count"),
         "language": Column("its language; ISO 639-1", "enum"),
         "processed_status": Column("how far it got", "enum"),
         "error_code": Column("why it failed; a slug of models.errors", "enum"),

@@ -22,14 +22,29 @@ UNFINISHED: tuple[str, ...] = ("queued", "extracting", "embedding")
 OTHER_FILE_TYPE = "other"
 FILE_TYPES = frozenset(
     {
+        "application/epub+zip",
+        "application/json",
         "application/pdf",
+        "application/rtf",
+        "application/vnd.oasis.opendocument.presentation",
+        "application/vnd.oasis.opendocument.spreadsheet",
+        "application/vnd.oasis.opendocument.text",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/x-subrip",
+        "application/zip",
+        "image/heic",
         "image/jpeg",
         "image/png",
         "image/tiff",
         "image/webp",
+        "message/rfc822",
+        "text/csv",
         "text/html",
         "text/markdown",
         "text/plain",
+        "text/vtt",
         OTHER_FILE_TYPE,
     }
 )

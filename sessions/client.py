@@ -103,6 +103,29 @@ class SessionClient:
         """Delete the documents of an upload that could not be written down; its idempotency key is free again."""
         self._call(m.TakeBack(document_ids=tuple(document_ids)), m.Done)
 
+    def start_resumable(self, request: m.StartResumable) -> m.Resumable:
+        """Make room for an upload; one of no bytes is complete at once.
+
+        Raises ``FileTooLarge``, ``QuotaExceeded`` (too many files), ``QueueFull``, ``NoSpace``.
+        """
+        return self._call(request, m.Resumable)
+
+    def resumable(self, upload_id: str) -> m.Resumable:
+        """Return how far a resumable upload is. Raises ``NoSuchThing``, also when its document was removed."""
+        return self._call(m.GetResumable(upload_id=upload_id), m.Resumable)
+
+    def drop_resumable(self, upload_id: str) -> m.Resumable:
+        """Forget a resumable upload and return how far it was; its document, if any, stays. Raises ``NoSuchThing``."""
+        return self._call(m.DropResumable(upload_id=upload_id), m.Resumable)
+
+    def fetch_link(self, untrusted_url: str, *, idempotency_key: str | None = None) -> m.Accepted:
+        """Start to fetch a link and return its one document.
+
+        Raises ``LinksNotAllowed``, ``LinkRefused``, ``VideoLink``, ``QuotaExceeded``, ``QueueFull``, ``NoSpace``,
+        ``IdempotencyConflict``, ``PartUnavailable``.
+        """
+        return self._call(m.FetchLink(untrusted_url=untrusted_url, idempotency_key=idempotency_key), m.Accepted)
+
     def ask(self, question: m.Ask) -> Answer:
         """Return the passages for one question.
 
@@ -153,12 +176,22 @@ class UploadStream:
 
     async def begin(self, idempotency_key: str | None = None) -> None:
         """Open the connection. Raises ``IdempotencyConflict`` while the key is in use, ``SessionExpired``."""
-        try:
-            reader, self._writer = await asyncio.open_unix_connection(str(self._socket_path))
-        except OSError as error:
-            raise SessionExpired from error
-        self._listening = asyncio.create_task(self._listen(reader))
+        await self._connect()
         await self._call(m.BeginUpload(idempotency_key=idempotency_key), m.Done)
+
+    async def resume(self, upload_id: str, offset: int) -> m.Resumable:
+        """Open the connection for ``data`` of a resumable upload; end with ``suspend``. What was sealed is kept.
+
+        Raises ``NoSuchThing``, ``OffsetConflict``, ``UploadLocked`` while another connection sends, ``SessionExpired``.
+        """
+        await self._connect()
+        return await self._call(m.ResumeUpload(upload_id=upload_id, offset=offset), m.Resumable)
+
+    async def suspend(self) -> m.Resumable:
+        """End the bytes of a resumable upload, for now or for good. Raises what ``data`` could not raise in time."""
+        state = await self._call(m.SuspendUpload(), m.Resumable)
+        await self.abort()
+        return state
 
     async def begin_file(self, untrusted_filename: str, untrusted_media_type: str | None = None) -> None:
         """Start a file. Raises ``QuotaExceeded`` (too many files), ``QueueFull``, ``NoSpace``."""
@@ -203,6 +236,13 @@ class UploadStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.abort()
+
+    async def _connect(self) -> None:
+        try:
+            reader, self._writer = await asyncio.open_unix_connection(str(self._socket_path))
+        except OSError as error:
+            raise SessionExpired from error
+        self._listening = asyncio.create_task(self._listen(reader))
 
     async def _call(self, request: msgspec.Struct, expected: type[_Reply]) -> _Reply:
         await self._send(request)

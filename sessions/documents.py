@@ -16,7 +16,7 @@ from ingestion.jail import Job
 from ingestion.quarantine import SealedFile
 from models.errors import NoSuchThing, QuotaExceeded
 from sessions.limits import SessionLimits
-from sessions.messages import DocumentState
+from sessions.messages import DocumentState, Timing
 
 
 @dataclass(slots=True, eq=False)
@@ -156,18 +156,25 @@ class Shelf:
 
 
 class Stopwatch:
-    """Seconds by stage, for ``DocumentState.timings``."""
+    """Seconds and pages by stage, for ``DocumentState.timings``."""
 
     def __init__(self) -> None:
         self._stage: str | None = None
         self._since = time.monotonic()
-        self._seconds: dict[str, float] = {}
+        self._timings: dict[str, Timing] = {}
 
-    def enter(self, stage: str | None) -> dict[str, float]:
-        """Start a stage, ending the one before; return the seconds of all ended stages."""
-        if stage != self._stage:
-            now = time.monotonic()
-            if self._stage is not None:
-                self._seconds[self._stage] = round(self._seconds.get(self._stage, 0.0) + now - self._since, 3)
-            self._stage, self._since = stage, now
-        return dict(self._seconds)
+    def enter(self, stage: str | None, pages_done: int = 0, pages_known: int = 0) -> dict[str, Timing]:
+        """Start a stage or go on in it; return all stages so far. ``None`` ends the last one."""
+        now = time.monotonic()
+        if self._stage is not None:
+            before = self._timings[self._stage]
+            self._timings[self._stage] = msgspec.structs.replace(before, seconds=before.seconds + now - self._since)
+        self._stage, self._since = stage, now
+        if stage is not None:
+            before = self._timings.get(stage, Timing(0.0))
+            self._timings[stage] = Timing(before.seconds, max(pages_done, before.pages_done), pages_known)
+        return {name: _rounded(timing) for name, timing in self._timings.items()}
+
+
+def _rounded(timing: Timing) -> Timing:
+    return msgspec.structs.replace(timing, seconds=round(timing.seconds, 3))

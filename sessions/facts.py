@@ -14,7 +14,9 @@ def facts_of(state: DocumentState) -> Facts:
         pages=state.pages,
         ocr_pages=state.ocr_pages,
         chunks=state.chunks,
+        attachments=state.attachments,
         language=state.language,
         error=state.error,
         sealed_filename=state.sealed_filename,
+        sealed_source_link=state.sealed_source_link,
     )

@@ -43,6 +43,7 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
     embedder_socket: str
     capacity: int
     limits: SessionLimits = SessionLimits()
+    fetcher_socket: str | None = None
 
 
 class Peer:
@@ -218,6 +219,7 @@ class Host:
             jailer_socket=self._config.jailer_socket,
             embedder_socket=self._config.embedder_socket,
             limits=self._config.limits,
+            fetcher_socket=self._config.fetcher_socket,
         )
         with ipc.listen(self._socket_of(session_id)) as listener:
             return process.spawn(listener, config, private_network=self._private_network, close=self._close_in_child)

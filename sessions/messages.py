@@ -14,8 +14,12 @@ from processes.ipc import Message
 
 EndedBy = Literal["idle", "absolute", "died", "killed"]
 
+# Something of the learner's own under his key.
+Sealed = bytes
 # What a document's name is sealed for, under the learner's key.
 FILENAME_PURPOSE = "filename"
+# What the link it came from is sealed for.
+SOURCE_LINK_PURPOSE = "source link"
 
 
 # --- front -> host ---------------------------------------------------------------------------------------------------
@@ -135,6 +139,45 @@ class CommitUpload(Message, frozen=True):
     """All files are in: queue them, all or none. Answered with ``Accepted`` or ``Refused``."""
 
 
+class StartResumable(Message, frozen=True):
+    """Make room for an upload of ``length`` bytes that may come in parts, over any number of connections."""
+
+    untrusted_filename: str
+    untrusted_media_type: str | None
+    length: int
+    untrusted_metadata: str = ""
+
+
+class ResumeUpload(Message, frozen=True):
+    """The connection now carries bytes of a resumable upload from ``offset`` on; they are kept when it closes."""
+
+    upload_id: str
+    offset: int
+
+
+class SuspendUpload(Message, frozen=True):
+    """No more bytes for now. An upload that is complete is queued, as ``CommitUpload`` does it."""
+
+
+class GetResumable(Message, frozen=True):
+    """How far a resumable upload is."""
+
+    upload_id: str
+
+
+class DropResumable(Message, frozen=True):
+    """Forget a resumable upload. What is not complete is destroyed; the document of a complete one stays."""
+
+    upload_id: str
+
+
+class FetchLink(Message, frozen=True):
+    """Make a document of what a link points to. Answered with ``Accepted`` before the site is asked, or ``Refused``."""
+
+    untrusted_url: str
+    idempotency_key: str | None = None
+
+
 class ListDocuments(Message, frozen=True):
     """All documents, in the order of upload."""
 
@@ -206,6 +249,12 @@ SessionRequest = (
     | FileData
     | EndFile
     | CommitUpload
+    | StartResumable
+    | ResumeUpload
+    | SuspendUpload
+    | GetResumable
+    | DropResumable
+    | FetchLink
     | ListDocuments
     | GetDocument
     | WatchDocument
@@ -224,16 +273,25 @@ class Done(Message, frozen=True):
     """Understood and carried out."""
 
 
+class Timing(msgspec.Struct, frozen=True):
+    """One stage of a document: how long it took or has taken so far, and how many of the pages known are through it."""
+
+    seconds: float
+    pages_done: int = 0
+    pages_known: int = 0
+
+
 class DocumentState(Message, frozen=True):
     """One document as its learner may see it, and the facts the record keeps of it.
 
     ``sealed_filename`` is the name under the learner's key (AES-256-GCM), the only form that may reach SQL.
-    ``progress`` runs from 0 to 1; ``version`` grows with every change; ``timings`` are seconds by stage.
+    ``progress`` runs from 0 to 1; ``version`` grows with every change; ``timings`` tells of each stage so far.
+    ``sealed_source_link`` is the link it came from, under the learner's key.
     """
 
     document_id: str
     filename: str
-    sealed_filename: bytes
+    sealed_filename: Sealed
     media_type: str | None
     bytes: int
     pages: int
@@ -245,7 +303,9 @@ class DocumentState(Message, frozen=True):
     error: str | None = None
     ocr_pages: int = 0
     ocr_confidence: float | None = None
-    timings: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    attachments: int = 0
+    sealed_source_link: Sealed | None = None
+    timings: dict[str, Timing] = msgspec.field(default_factory=dict[str, Timing])
 
 
 class Documents(Message, frozen=True):
@@ -259,6 +319,21 @@ class Accepted(Message, frozen=True):
 
     documents: tuple[DocumentState, ...]
     replayed: bool = False
+
+
+class Resumable(Message, frozen=True):
+    """A resumable upload: ``offset`` of ``length`` bytes are sealed.
+
+    ``document`` is what it became, all bytes being in; until then ``seconds_left`` says when it is given up.
+    ``untrusted_metadata`` is what its client said of it, as it was said.
+    """
+
+    upload_id: str
+    offset: int
+    length: int
+    untrusted_metadata: str = ""
+    seconds_left: float | None = None
+    document: DocumentState | None = None
 
 
 class Deleted(Message, frozen=True):
@@ -299,4 +374,6 @@ class Unsealed(Message, frozen=True):
     texts: tuple[str | None, ...]
 
 
-SessionReply = Done | DocumentState | Documents | Accepted | Deleted | Answered | Granted | Held | Unsealed | Refused
+SessionReply = (
+    Done | DocumentState | Documents | Accepted | Resumable | Deleted | Answered | Granted | Held | Unsealed | Refused
+)

@@ -4,6 +4,7 @@ Owns the way in: each connection has a thread, each request one answer (``FileDa
 Refuses everything before ``Unlock``. A frame that is not a request closes its connection and no other.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from processes.hardening import harden
 from sessions import events
 from sessions import messages as m
 from sessions.isolation import leave_network
+from sessions.resumable import Writing
 from sessions.uploads import Upload
 from sessions.workspace import Workspace, WorkspaceConfig
 
@@ -57,6 +59,7 @@ class Conversation:
         self._workspace = workspace
         self._connection = ipc.Connection(connection.sock, m.SessionRequest, max_frame_bytes=_MAX_FRAME_BYTES)
         self._upload: Upload | None = None
+        self._writing: Writing | None = None
         self._key: str | None = None
         self._void = False
         self._answers: dict[type[Any], Callable[[Any], msgspec.Struct | None]] = {
@@ -66,6 +69,12 @@ class Conversation:
             m.FileData: self._file_data,
             m.EndFile: self._end_file,
             m.CommitUpload: self._commit,
+            m.StartResumable: workspace.resumables.start,
+            m.ResumeUpload: self._resume,
+            m.SuspendUpload: self._suspend,
+            m.GetResumable: lambda request: workspace.resumables.state(request.upload_id),
+            m.DropResumable: lambda request: workspace.resumables.drop(request.upload_id),
+            m.FetchLink: workspace.links.fetch,
             m.ListDocuments: lambda _: m.Documents(documents=workspace.shelf.states()),
             m.GetDocument: lambda request: workspace.shelf.state(request.document_id),
             m.WatchDocument: workspace.watch,
@@ -90,6 +99,7 @@ class Conversation:
             pass
         finally:
             self._end_upload()
+            self._end_writing()
 
     def _answer(self, request: Any) -> msgspec.Struct | None:
         if self._void:
@@ -110,6 +120,9 @@ class Conversation:
         if self._upload is not None:
             self._end_upload()
             self._void = True
+        if self._writing is not None:
+            self._end_writing()
+            self._void = True
         return m.Refused(slug=error.slug, retry_after_seconds=error.retry_after_seconds)
 
     def _unlock(self, request: m.Unlock) -> m.Done:
@@ -117,7 +130,7 @@ class Conversation:
         return m.Done()
 
     def _begin_upload(self, request: m.BeginUpload) -> m.Done:
-        if self._upload is not None:
+        if self._upload is not None or self._writing is not None:
             raise InvalidRequest
         self._upload = self._workspace.begin_upload(request.idempotency_key)
         self._key = request.idempotency_key
@@ -128,7 +141,7 @@ class Conversation:
         return m.Done()
 
     def _file_data(self, request: m.FileData) -> None:
-        self._current().data(request.data)
+        (self._writing or self._current()).data(request.data)
 
     def _end_file(self, _: m.EndFile) -> m.Done:
         self._current().end_file()
@@ -138,6 +151,25 @@ class Conversation:
         accepted = self._workspace.commit(self._current(), self._key)
         self._end_upload()
         return accepted
+
+    def _resume(self, request: m.ResumeUpload) -> m.Resumable:
+        if self._upload is not None or self._writing is not None:
+            raise InvalidRequest
+        self._writing = self._workspace.resumables.resume(request.upload_id, request.offset)
+        return self._writing.state()
+
+    def _suspend(self, _: m.SuspendUpload) -> m.Resumable:
+        writing, self._writing = self._writing, None
+        if writing is None:
+            raise InvalidRequest
+        return writing.suspend()
+
+    def _end_writing(self) -> None:
+        """Let go of a resumable upload whose bytes broke off; one that is complete all the same is queued."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            with contextlib.suppress(MayflyError):
+                writing.suspend()
 
     def _current(self) -> Upload:
         if self._upload is None:

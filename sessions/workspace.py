@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
+from ingestion.fetch.addresses import Link
 from ingestion.jail import JailClient
-from ingestion.pipeline import Incoming, Pipeline, Stage
+from ingestion.pipeline import Advance, Incoming, Pipeline, Stage
 from ingestion.quarantine import Quarantine, SealedFile
 from models.content import Extraction
 from models.errors import InvalidRequest, MayflyError, NoSuchThing, NotAllowed
@@ -25,7 +26,9 @@ from sessions import messages as m
 from sessions.documents import Document, Quota, Shelf, Stopwatch
 from sessions.grants import Grants
 from sessions.limits import SessionLimits
-from sessions.messages import FILENAME_PURPOSE
+from sessions.links import Links
+from sessions.messages import FILENAME_PURPOSE, SOURCE_LINK_PURPOSE
+from sessions.resumable import Resumables
 from sessions.uploads import FileMark, Idempotency, Upload
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
@@ -34,7 +37,12 @@ from vectorstore.retrieve import Question, Retrieval
 _MAX_WATCH_SECONDS = 60.0
 _LET_GO_SECONDS = 30.0
 _MAX_TOP_K = 50
-_EXTRACTION_SHARE = 0.3
+# Where in the progress of a document a stage begins, and how much of it it is.
+_SHARES: dict[Stage, tuple[float, float]] = {
+    "extracting": (0.0, 0.25),
+    "chunking": (0.25, 0.05),
+    "embedding": (0.3, 0.7),
+}
 
 
 class WorkspaceConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +53,7 @@ class WorkspaceConfig(msgspec.Struct, frozen=True, kw_only=True):
     jailer_socket: str
     embedder_socket: str
     limits: SessionLimits
+    fetcher_socket: str | None = None
 
 
 class Workspace:
@@ -53,6 +62,20 @@ class Workspace:
     def __init__(self, config: WorkspaceConfig) -> None:
         self.shelf = Shelf()
         self.idempotency = Idempotency()
+        self.resumables = Resumables(
+            begin=lambda: self.begin_upload(None),
+            commit=lambda upload: self.commit(upload, None),
+            state_of=self.shelf.state,
+            limits=config.limits,
+        )
+        self.links = Links(
+            config.fetcher_socket,
+            self.shelf,
+            self.idempotency,
+            begin=lambda: self.begin_upload(None),
+            make=self._linked_document,
+            failed=self._note_failure,
+        )
         self._config = config
         self._limits = config.limits
         self._quota = Quota(config.limits)
@@ -136,6 +159,12 @@ class Workspace:
             version=1,
         )
         return Document(state, sealed, mark.untrusted_media_type)
+
+    def _linked_document(self, mark: FileMark, sealed: SealedFile, link: Link) -> Document:
+        document = self._document(mark, sealed)
+        sealed_link = seal(self._key or b"", link.bare.encode(), purpose=SOURCE_LINK_PURPOSE)
+        document.state = msgspec.structs.replace(document.state, sealed_source_link=sealed_link)
+        return document
 
     # --- documents ---------------------------------------------------------------------------------------------------
 
@@ -230,10 +259,12 @@ class Workspace:
 
     def _ingest(self, document: Document) -> None:
         watch = Stopwatch()
-        watch.enter("extracting")
 
-        def report(stage: Stage, fraction: float) -> None:
-            self.shelf.update(document, status=stage, progress=overall(stage, fraction), timings=watch.enter(stage))
+        def report(advance: Advance) -> None:
+            status = "embedding" if advance.stage == "embedding" else "extracting"
+            progress = max(document.state.progress, overall(advance))
+            timings = watch.enter(advance.stage, advance.pages_done, advance.pages_known)
+            self.shelf.update(document, status=status, progress=progress, timings=timings)
 
         try:
             extraction = self._pipeline.ingest(
@@ -242,6 +273,8 @@ class Workspace:
         except Exception as error:  # noqa: BLE001  # one document may fail, the session may not
             self._note_failure(document, error, watch)
         else:
+            pages = len(extraction.pages)
+            watch.enter("embedding", pages, pages)
             facts = facts_of(extraction)
             self.shelf.update(document, status="ready", progress=1.0, timings=watch.enter(None), **facts)
 
@@ -263,10 +296,10 @@ class Workspace:
         self.shelf.update(document, status="failed", error=error.slug, timings=watch.enter(None))
 
 
-def overall(stage: Stage, fraction: float) -> float:
-    """Return the progress of the whole document: extraction is its first three tenths, embedding the rest."""
-    start, share = (0.0, _EXTRACTION_SHARE) if stage == "extracting" else (_EXTRACTION_SHARE, 1 - _EXTRACTION_SHARE)
-    return round(start + share * fraction, 3)
+def overall(advance: Advance) -> float:
+    """Return the progress of the whole document; what is recognised counts with what is extracted."""
+    start, share = _SHARES.get(advance.stage, (0.0, 0.0))
+    return round(start + share * advance.fraction, 3)
 
 
 def facts_of(extraction: Extraction) -> dict[str, Any]:
@@ -277,6 +310,7 @@ def facts_of(extraction: Extraction) -> dict[str, Any]:
         "pages": len(extraction.pages),
         "chunks": len(extraction.chunks),
         "language": extraction.language,
+        "attachments": extraction.attachments,
         "ocr_pages": len(confidences),
         "ocr_confidence": round(sum(confidences) / len(confidences), 1) if confidences else None,
     }

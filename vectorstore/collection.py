@@ -45,6 +45,8 @@ class Hit(msgspec.Struct, frozen=True):
     heading: tuple[str, ...] = ()
     ocr_confidence: float | None = None
     language: str | None = None
+    page_label: str | None = None
+    seconds: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
         return "<Hit>"
@@ -240,6 +242,8 @@ class Collection:
             heading=chunk.heading,
             ocr_confidence=page.ocr_confidence,
             language=document.extraction.language,
+            page_label=page.label,
+            seconds=chunk.seconds,
         )
 
 

@@ -166,6 +166,10 @@ def _passage(hit: Hit, filename: str, rank: int, bands: RelevanceBands) -> Passa
         rank=rank,
         relevance=relevance_of(hit.cosine, bands),
         flags=flags_of(hit.text, hit.ocr_confidence),
+        page_label=hit.page_label,
+        heading=hit.heading,
+        seconds=hit.seconds,
+        ocr_confidence=hit.ocr_confidence,
     )
 
 

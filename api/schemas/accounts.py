@@ -114,6 +114,7 @@ class ExportedDocument(Outgoing):
     pages: int
     ocr_pages: int
     chunks: int
+    attachments: int
     language: str | None
     status: str
     error: str | None

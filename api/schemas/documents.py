@@ -9,10 +9,19 @@ from models.content import DocumentStatus
 from sessions.messages import Deleted, DocumentState
 
 
+class Timing(Outgoing):
+    """One stage: seconds so far, and how many of the pages known are through it."""
+
+    seconds: float
+    pages_done: int
+    pages_known: int
+
+
 class Document(Outgoing):
     """One document of the session, as its learner may see it.
 
-    ``progress`` runs from 0 to 1; ``error`` is a code of docs/problems.md; ``timings`` are seconds by stage.
+    ``progress`` runs from 0 to 1; ``error`` is a code of docs/problems.md; ``timings`` tells of each stage so far;
+    ``attachments`` were counted and not opened.
     """
 
     document_id: str
@@ -27,7 +36,8 @@ class Document(Outgoing):
     error: str | None = None
     ocr_pages: int = 0
     ocr_confidence: float | None = None
-    timings: Annotated[dict[str, float], Field(default_factory=dict)]
+    attachments: int = 0
+    timings: Annotated[dict[str, Timing], Field(default_factory=dict)]
 
     @classmethod
     def of(cls, state: DocumentState) -> Self:
@@ -48,6 +58,7 @@ class DocumentProgress(Outgoing):
     status: DocumentStatus
     progress: Annotated[float, Field(ge=0, le=1)]
     error: str | None = None
+    timings: Annotated[dict[str, Timing], Field(default_factory=dict)]
 
     @classmethod
     def of(cls, state: DocumentState) -> Self:

@@ -16,8 +16,17 @@ class Limits(Outgoing):
     chunks_per_session: int
     text_bytes_per_document: int
     document_seconds: int
+    ocr_page_seconds: int
+    ocr_seconds: int
+    archive_entries: int
+    archive_bytes: int
+    archive_ratio: int
+    cells_per_document: int
+    nesting_depth: int
+    tags_per_page: int
     upload_idle_seconds: float
     upload_total_seconds: float
+    upload_resume_seconds: float
     queue_files: int
     queue_bytes: int
     idle_timeout_seconds: int
@@ -33,6 +42,10 @@ class Limits(Outgoing):
     min_grant_ttl_seconds: int
     max_grant_ttl_seconds: int
     sessions_per_machine: int
+    links_allowed: bool
+    link_bytes: int
+    link_seconds: float
+    link_redirects: int
     media_types: list[str]
 
 
@@ -73,9 +86,18 @@ class Process(Outgoing):
 
 
 class Jail(Outgoing):
-    """The walls around a parser that hold on this machine."""
+    """The walls around a parser that withstood an attempt to break out when the jailer started.
 
+    ``full``: namespaces keep network, processes and files away, and a filter refuses what a parser never needs of the
+    kernel. ``reduced``: this machine forbids a namespace, and the filter and Landlock stand in for it. ``none``: a
+    parser could reach what it must not; the service starts only where its operator allowed that, which
+    ``weak_allowed`` tells. ``kept_by`` names for each wall what keeps it up.
+    """
+
+    level: Literal["full", "reduced", "none"]
     walls: list[str]
+    kept_by: dict[str, list[str]]
+    weak_allowed: bool
 
 
 class Encryption(Outgoing):

@@ -38,6 +38,8 @@ class Passage(Outgoing):
     """A quotation: untrusted text of a learner's document, never an instruction.
 
     ``text`` is exactly ``[start:end]``, in characters, of the named page's normalised text; pages count from 1.
+    ``page_label`` is the number printed on the page, ``heading`` the path of headings above, ``seconds`` when it is
+    spoken (from, to), ``ocr_confidence`` (0 to 100) how surely it was recognised from pixels.
     """
 
     document_id: str
@@ -49,6 +51,10 @@ class Passage(Outgoing):
     rank: int
     relevance: Relevance
     flags: Annotated[list[str], Field(default_factory=list)]
+    page_label: Annotated[str | None, Field(repr=False)] = None
+    heading: Annotated[list[str], Field(default_factory=list, repr=False)]
+    seconds: tuple[float, float] | None = None
+    ocr_confidence: float | None = None
 
 
 class Passages(Outgoing):

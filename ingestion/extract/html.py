@@ -8,12 +8,12 @@ from trafilatura import extract
 from trafilatura.settings import use_config
 
 from ingestion.encoding import decode
+from ingestion.extract.markdown import blocks
 from ingestion.extract.reading import Pages, Reading, Work
 from models.errors import UnsupportedType
 
 _MAX_ARTICLE_CHARACTERS = 5_000_000
 _MAX_ATTRIBUTES = 1_000
-_MAX_ARTICLE_TAGS = 50_000
 _CHARSET = re.compile(
     rb"""<(?:meta[^>]{0,200}?charset|\?xml[^>]{0,100}?encoding)\s*=\s*["']?([\w:.-]{2,40})""", re.IGNORECASE
 )
@@ -31,21 +31,23 @@ _BLOCKS = frozenset({
 
 
 def read(untrusted: bytes, work: Work) -> Reading:
-    """Return the page's text as Markdown, in one page. Raises ``UnsupportedType`` when the bytes are no text."""
+    """Return the page's text with its headings, in one page. Raises ``UnsupportedType`` when the bytes are no text."""
     html = _decode(untrusted)
     if html is None:
         raise UnsupportedType
     pages = Pages(work.limits)
-    pages.add(_article(html) or visible_text(html))
-    return Reading(pages.all(), markdown=True)
+    pages.add_blocks(blocks(_article(html, work.limits.tags) or visible_text(html)))
+    return Reading(pages.all())
 
 
-def visible_text(html: str) -> str:
-    """Return all text a browser would show, block by block, in time linear in its size."""
-    return "\n".join(line for part in "".join(_shown(html)).split("\n") if (line := " ".join(part.split())))
+def visible_text(html: str, *, marks: bool = True) -> str:
+    """Return all text a browser would show, block by block, in linear time; headings with Markdown's marks."""
+    return "\n".join(
+        line for part in "".join(_shown(html, marks=marks)).split("\n") if (line := " ".join(part.split()))
+    )
 
 
-def _shown(html: str) -> Iterator[str]:
+def _shown(html: str, *, marks: bool) -> Iterator[str]:
     """Yield the text between the tags, and line ends for blocks. What is never closed hides all that follows it."""
     at = 0
     while (start := html.find("<", at)) >= 0:
@@ -62,7 +64,7 @@ def _shown(html: str) -> Iterator[str]:
             end = _end_of(name, html, end)
         if end < 0:
             return
-        yield _break(name, closing=bool(tag and tag[1]))
+        yield _break(name, marks=marks and not (tag and tag[1]))
         at = end + (3 if comment else 1)
     yield unescape(html[at:])
 
@@ -72,15 +74,15 @@ def _end_of(name: str, html: str, start: int) -> int:
     return closing.end() if closing else -1
 
 
-def _break(name: str, *, closing: bool) -> str:
+def _break(name: str, *, marks: bool) -> str:
     if name not in _BLOCKS:
         return ""
-    return "\n" if closing or not _HEADING.match(name) else "\n" + "#" * int(name[1]) + " "
+    return "\n" if not marks or not _HEADING.match(name) else "\n" + "#" * int(name[1]) + " "
 
 
-def _article(html: str) -> str | None:
+def _article(html: str, max_tags: int) -> str | None:
     """Return the main text with its headings, or ``None``; pages that are made to be slow are not tried."""
-    if len(html) > _MAX_ARTICLE_CHARACTERS or _is_made_to_be_slow(html):
+    if len(html) > _MAX_ARTICLE_CHARACTERS or _is_made_to_be_slow(html, max_tags):
         return None
     config = use_config()
     config.set("DEFAULT", "EXTRACTION_TIMEOUT", "0")
@@ -98,36 +100,14 @@ def _article(html: str) -> str | None:
     return _EMPHASIS.sub(r"\2", article) if article else None
 
 
-def _is_made_to_be_slow(html: str) -> bool:
+def _is_made_to_be_slow(html: str, max_tags: int) -> bool:
     """Say whether the page has more tags, or more attributes in one tag, than the parser can take in good time."""
     for count, tag in enumerate(_WHOLE_TAG.finditer(html)):
-        if (
-            count > _MAX_ARTICLE_TAGS
-            or tag[0].count("=") > _MAX_ATTRIBUTES
-            or len(tag[0].split()) > 3 * _MAX_ATTRIBUTES
-        ):
+        if count > max_tags or tag[0].count("=") > _MAX_ATTRIBUTES or len(tag[0].split()) > 3 * _MAX_ATTRIBUTES:
             return True
     return False
 
 
 def _decode(untrusted: bytes) -> str | None:
     declared = _CHARSET.search(untrusted[:_CHARSET_WITHIN_BYTES])
-    if declared and not untrusted.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        try:
-            return untrusted.decode(_web_name(declared[1].decode("ascii").lower()))
-        except (LookupError, UnicodeDecodeError):
-            pass  # The page lies about itself: judge it by its bytes.
-    return decode(untrusted)
-
-
-def _web_name(label: str) -> str:
-    """Return the encoding a browser takes for this label: the superset that Windows made of the standard."""
-    supersets = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "ascii": "cp1252", "us-ascii": "cp1252"}
-    supersets |= {
-        "shift_jis": "cp932",
-        "sjis": "cp932",
-        "euc-kr": "cp949",
-        "ks_c_5601-1987": "cp949",
-        "x-sjis": "cp932",
-    }
-    return supersets.get(label, label)
+    return decode(untrusted, declared=declared[1].decode("ascii") if declared else None)

@@ -3,35 +3,43 @@
 import io
 from collections.abc import Iterator
 
+import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ingestion.extract import ocr
 from ingestion.extract.reading import Pages, Reading, Work
 from models.errors import MayflyError, ParserFailed, TooManyPages, TooManyPixels
 
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "HEIF")
+# A photograph's page is read well at this size; JPEG can leave out what is more while it decodes.
+_ENOUGH_PIXELS_A_SIDE = 2_500
 
 # The pixels are counted here, before decoding and exactly; Pillow's own limit only starts to act at twice its number.
 Image.MAX_IMAGE_PIXELS = None
+# One thread: a jail has no others. What else lies in the file is not decoded.
+pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
 
 
 def read(untrusted: bytes, work: Work) -> Reading:
-    """Return the recognised text of every frame.
+    """Return the recognised text of every frame. Whatever else the file says (place, author, device) is not read.
 
     Raises ``TooManyPixels`` and ``TooManyPages`` before a pixel is decoded, ``ParserFailed`` on a damaged picture.
     """
-    pages = Pages(work.limits)
     try:
         with Image.open(io.BytesIO(untrusted), formats=_FORMATS) as picture:
             count = _count(picture, work)
-            for done, frame in enumerate(_frames(picture, count, work), start=1):
-                recognised = ocr.recognise(frame, work)
-                pages.add(recognised.text, ocr_confidence=recognised.confidence)
-                work.report(done / count)
+            found = dict[int, ocr.Recognised]()
+            for place, recognised in ocr.recognise_all(_frames(picture, count, work), work):
+                found[place] = recognised
+                work.recognised(len(found), count)
+                work.report(len(found), count)
     except MayflyError:
         raise
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, MemoryError, RuntimeError) as error:
         raise ParserFailed from error
+    pages = Pages(work.limits)
+    for place in range(count):
+        pages.add(found[place].text, ocr_confidence=found[place].confidence)
     return Reading(pages.all())
 
 
@@ -49,6 +57,8 @@ def _frames(picture: Image.Image, count: int, work: Work) -> Iterator[Image.Imag
         if number:
             picture.seek(number)
             _check_pixels(picture, work)
+        if picture.format == "JPEG":
+            picture.draft("L", (_ENOUGH_PIXELS_A_SIDE, _ENOUGH_PIXELS_A_SIDE))
         yield on_white(ImageOps.exif_transpose(picture))
 
 

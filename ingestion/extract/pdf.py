@@ -1,117 +1,192 @@
 """PDF: text page by page, pages without a text layer through recognition.
 
 Two readers, because neither is right alone (docs/adr/0004-reading-pdf.md): PDFium reads first, being ten times
-faster; pypdf opens what PDFium refuses, says whether a password is missing, names the pages, and reads the pages
-PDFium gets wrong.
+faster; pypdf opens what PDFium refuses, says whether a password is missing, and reads the pages PDFium gets wrong.
+All pages are read before the first is recognised, so that it is known how many there are to recognise. Scripts are
+never run and attachments never opened.
 """
 
-import io
+import contextlib
 import math
-import re
+from collections.abc import Sequence
 from contextlib import closing
-from functools import cached_property
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-import pypdf
 import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
 from PIL import Image
 
 from ingestion.extract import ocr
+from ingestion.extract.bookmarks import Bookmarks
+from ingestion.extract.pdf_text import MIN_CHARACTERS, Worth, is_arabic, repaired, worth_of
+from ingestion.extract.pypdf_reader import SecondReader
 from ingestion.extract.reading import Pages, Reading, Work
-from models.errors import EncryptedDocument, ParserFailed, TooManyPages
+from models.errors import ParserFailed, TooManyPages, TooMuchText
 
-_MIN_TEXT_CHARACTERS = 25
 _SCAN_SHARE_OF_PAGE = 0.5
+# A scan has few objects; a page that is drawn with very many is none.
+_MAX_OBJECTS_LOOKED_AT = 10_000
 _MAX_RENDER_PIXELS = 20_000_000
 _POINTS_PER_INCH = 72
 _MAX_LABEL_CHARACTERS = 32
-_ARABIC = re.compile("[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufefc]")
-_ARABIC_SHARE = 0.2
-# Characters a font without a Unicode map leaves behind.
-_BROKEN = re.compile("[\x00-\x08\x0e-\x1f\ue000-\uf8ff\ufffd\U000f0000-\U0010ffff]|\\(cid:\\d+\\)")
-_BROKEN_SHARE = 0.1
 
 
 def read(untrusted: bytes, work: Work) -> Reading:
-    """Return the text of every page, with its printed label.
+    """Return the text of every page, with its printed label and the chapter it stands in.
 
-    Raises ``EncryptedDocument`` when a password is needed, ``TooManyPages``, ``ParserFailed`` when no reader opens
-    it.
+    Raises ``EncryptedDocument`` when a password is needed, ``TooManyPages``, ``TooMuchText``, ``ParserFailed`` when no
+    reader opens it.
     """
-    second = _Pypdf(untrusted)
+    second = SecondReader(untrusted)
     try:
         first = pdfium.PdfDocument(untrusted)
     except pdfium.PdfiumError:
-        return _read_by_pypdf(second, work)
+        return _read_by_second(second, work)
     with closing(first):
-        count = _within(len(first), work)
+        with contextlib.suppress(pdfium.PdfiumError):
+            first.init_forms()  # Before the first page is opened: what is filled in belongs to the page.
+        drafts = _text_layers(first, second, work)
+        _recognise(first, drafts, work)
+        bookmarks = Bookmarks(first, len(drafts))
         pages = Pages(work.limits)
-        for index in range(count):
-            text, confidence = _page(first, second, index, work)
-            pages.add(text, label=second.label(index), ocr_confidence=confidence)
-            work.report((index + 1) / count)
-        return Reading(pages.all())
+        for index, draft in enumerate(drafts):
+            chapter = bookmarks.chapter(index, draft.text)
+            pages.add_blocks(
+                chapter.blocks, label=_label(first, index), ocr_confidence=draft.confidence, above=chapter.above
+            )
+        return Reading(pages.all(), attachments=_attachments(first, work))
 
 
-def _page(first: pdfium.PdfDocument, second: "_Pypdf", index: int, work: Work) -> tuple[str, float | None]:
-    """Return one page's text and, where it was recognised, the confidence."""
+@dataclass(slots=True)
+class _Draft:
+    """A page's text so far; ``confidence`` once it was recognised."""
+
+    text: str = field(repr=False)
+    worth: Worth
+    is_scan: bool = False
+    confidence: float | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether the text layer will do."""
+        return not self.is_scan and self.worth in {Worth.GOOD, Worth.SHORT}
+
+    def replace(self, recognised: ocr.Recognised) -> None:
+        """Take what was recognised instead, where that is better than what stands here."""
+        if recognised.is_sure or (recognised.text and self.worth is not Worth.DOUBTFUL):
+            self.text, self.confidence = recognised.text, recognised.confidence
+        elif not self.text.strip():
+            self.confidence = recognised.confidence
+
+
+def _text_layers(first: pdfium.PdfDocument, second: SecondReader, work: Work) -> list[_Draft]:
+    count = _within(len(first), work)
+    drafts, bytes_left, final = list[_Draft](), work.limits.text_bytes, 0
+    for index in range(count):
+        draft = _text_layer(first, second, index, bytes_left)
+        bytes_left -= len(draft.text.encode("utf-8", "replace"))
+        if bytes_left < 0:
+            raise TooMuchText
+        drafts.append(draft)
+        final += draft.is_final
+        work.report(final, count)
+    return drafts
+
+
+def _text_layer(first: pdfium.PdfDocument, second: SecondReader, index: int, max_characters: int) -> _Draft:
     try:
-        page = first[index]
+        page = _open(first, index)
     except pdfium.PdfiumError:
-        return second.text(index), None
+        return _Draft(second.text(index), Worth.GOOD)
     with closing(page):
-        text = _text(page)
-        if _is_arabic(text) or _is_broken(text):
+        text = repaired(_text(page, max_characters))
+        worth = worth_of(text)
+        if is_arabic(text) or worth in {Worth.DOUBTFUL, Worth.BROKEN}:
             other = second.text(index)
-            text = other if len(other.strip()) >= _MIN_TEXT_CHARACTERS and not _is_broken(other) else text
-        if _is_broken(text) or (_is_short(text) and _is_scan(page)):
-            return _recognise(page, work)
-        return text, None
+            if len(other.strip()) >= MIN_CHARACTERS and worth_of(other) is Worth.GOOD:
+                text, worth = other, Worth.GOOD
+        return _Draft(text, worth, is_scan=worth is Worth.SHORT and _is_scan(page))
 
 
-def _text(page: pdfium.PdfPage) -> str:
+def _open(first: pdfium.PdfDocument, index: int) -> pdfium.PdfPage:
+    """Return a page with what was filled into its form. Raises ``PdfiumError``."""
+    page = first[index]
+    if first.formenv is None:
+        return page
+    with closing(page), contextlib.suppress(pdfium.PdfiumError):
+        page.flatten()
+    return first[index]
+
+
+def _text(page: pdfium.PdfPage, max_characters: int) -> str:
     try:
         with closing(page.get_textpage()) as textpage:
+            if textpage.count_chars() > max_characters:
+                raise TooMuchText
             return textpage.get_text_range()
     except (pdfium.PdfiumError, UnicodeError):
         return ""
 
 
-def _is_short(text: str) -> bool:
-    return len(text.strip()) < _MIN_TEXT_CHARACTERS
-
-
-def _is_arabic(text: str) -> bool:
-    return len(_ARABIC.findall(text)) > _ARABIC_SHARE * len(text.strip() or " ")
-
-
-def _is_broken(text: str) -> bool:
-    return sum(map(len, _BROKEN.findall(text))) > _BROKEN_SHARE * len(text.strip() or " ")
-
-
 def _is_scan(page: pdfium.PdfPage) -> bool:
-    """Say whether one picture covers most of the page."""
+    """Say whether pictures cover most of the page: one, or the strips that some scanners cut a page into."""
     width, height = page.get_size()
-    for thing in page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE]):
-        left, bottom, right, top = thing.get_bounds()
-        if (right - left) * (top - bottom) > _SCAN_SHARE_OF_PAGE * width * height:
-            return True
+    covered = 0.0
+    with contextlib.suppress(pdfium.PdfiumError):
+        for thing in islice(page.get_objects(), _MAX_OBJECTS_LOOKED_AT):
+            if isinstance(thing, pdfium.PdfImage):
+                left, bottom, right, top = thing.get_bounds()
+                covered += (right - left) * (top - bottom)
+            if covered > _SCAN_SHARE_OF_PAGE * width * height:
+                return True
     return False
 
 
-def _recognise(page: pdfium.PdfPage, work: Work) -> tuple[str, float]:
-    recognised = ocr.recognise(_render(page, work), work)
-    return recognised.text, recognised.confidence
+def _recognise(first: pdfium.PdfDocument, drafts: Sequence[_Draft], work: Work) -> None:
+    """Recognise the pages whose text layer will not do; all pages of a document that has no text at all.
+
+    Text that was drawn as outlines is only looked for in the latter: in another document, a page without text is one.
+    """
+    wanted = [index for index, draft in enumerate(drafts) if not draft.is_final]
+    if not any(draft.text.strip() for draft in drafts):
+        wanted = list(range(len(drafts)))
+    final = len(drafts) - len(wanted)
+    drawn = (_draw(first, index, work) for index in wanted)
+    for done, (place, recognised) in enumerate(ocr.recognise_all(drawn, work), start=1):
+        drafts[wanted[place]].replace(recognised)
+        work.recognised(done, len(wanted))
+        work.report(final + done, len(drafts))
+
+
+def _draw(first: pdfium.PdfDocument, index: int, work: Work) -> Image.Image:
+    """Return a page as a grey picture at the set resolution, a lower one where it is huge; blank if it cannot be."""
+    try:
+        with closing(first[index]) as page:
+            return _render(page, work)
+    except pdfium.PdfiumError:
+        return Image.new("L", (1, 1), "white")
 
 
 def _render(page: pdfium.PdfPage, work: Work) -> Image.Image:
-    """Return the page as a grey picture at the set resolution, or a lower one where the page is huge."""
     width, height = page.get_size()
     bound = math.sqrt(min(_MAX_RENDER_PIXELS, work.limits.pixels) / max(1.0, width * height))
     scale = min(work.limits.ocr_dpi / _POINTS_PER_INCH, bound)
     options: Any = {"scale": scale, "grayscale": True}  # The library's annotation of scale is wrong.
     return page.render(**options).to_pil().convert("L")
+
+
+def _label(first: pdfium.PdfDocument, index: int) -> str | None:
+    """Return what is printed on the page as its number, when the document says so."""
+    try:
+        label = first.get_page_label(index).strip()
+    except (pdfium.PdfiumError, UnicodeError):
+        return None
+    return label if 0 < len(label) <= _MAX_LABEL_CHARACTERS else None
+
+
+def _attachments(first: pdfium.PdfDocument, work: Work) -> int:
+    return max(0, min(first.count_attachments(), work.limits.archive_entries))
 
 
 def _within(count: int, work: Work) -> int:
@@ -122,57 +197,11 @@ def _within(count: int, work: Work) -> int:
     return count
 
 
-def _read_by_pypdf(document: "_Pypdf", work: Work) -> Reading:
+def _read_by_second(document: SecondReader, work: Work) -> Reading:
     count = _within(document.count(), work)
     pages = Pages(work.limits)
     for index in range(count):
-        pages.add(document.text(index), label=document.label(index))
-        work.report((index + 1) / count)
+        label = document.label(index).strip()
+        pages.add(document.text(index), label=label if len(label) <= _MAX_LABEL_CHARACTERS else None)
+        work.report(index + 1, count)
     return Reading(pages.all())
-
-
-class _Pypdf:
-    """The second reader, opened only when it is needed; what it cannot do, it leaves empty."""
-
-    def __init__(self, untrusted: bytes) -> None:
-        self._untrusted = untrusted
-
-    def count(self) -> int:
-        """Return the number of pages. Raises ``EncryptedDocument`` and ``ParserFailed``."""
-        try:
-            reader = pypdf.PdfReader(io.BytesIO(self._untrusted))
-            locked = reader.is_encrypted and not reader.decrypt("")
-            count = 0 if locked else len(reader.pages)
-        except Exception as error:
-            raise ParserFailed from error
-        if locked:
-            raise EncryptedDocument
-        return count
-
-    def text(self, index: int) -> str:
-        """Return a page's text, empty when it cannot be read."""
-        try:
-            return self._reader.pages[index].extract_text() if self._reader else ""
-        except Exception:  # noqa: BLE001 - as above.
-            return ""
-
-    def label(self, index: int) -> str | None:
-        """Return what is printed on the page as its number, when the document says so."""
-        label = self._labels[index].strip() if index < len(self._labels) else ""
-        return label if 0 < len(label) <= _MAX_LABEL_CHARACTERS else None
-
-    @cached_property
-    def _reader(self) -> pypdf.PdfReader | None:
-        try:
-            reader = pypdf.PdfReader(io.BytesIO(self._untrusted))
-            return None if reader.is_encrypted and not reader.decrypt("") else reader
-        except Exception:  # noqa: BLE001 - as above.
-            return None
-
-    @cached_property
-    def _labels(self) -> list[str]:
-        reader = self._reader
-        try:
-            return reader.page_labels if reader and "/PageLabels" in reader.root_object else []
-        except Exception:  # noqa: BLE001 - as above.
-            return []

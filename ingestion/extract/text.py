@@ -5,13 +5,18 @@ from ingestion.extract.reading import Pages, Reading, Work
 from models.errors import UnsupportedType
 
 
-def read_plain(untrusted: bytes, work: Work) -> Reading:
-    """Return the text as one page. Raises ``UnsupportedType`` when it is no text after all."""
+def decoded(untrusted: bytes) -> str:
+    """Return the bytes as text. Raises ``UnsupportedType`` when they are none."""
     text = decode(untrusted)
     if text is None:
         raise UnsupportedType
+    return text
+
+
+def read_plain(untrusted: bytes, work: Work) -> Reading:
+    """Return the text as one page. Raises ``UnsupportedType`` when it is no text after all."""
     pages = Pages(work.limits)
-    pages.add(text)
+    pages.add(decoded(untrusted))
     return Reading(pages.all())
 
 

@@ -33,6 +33,7 @@ class Facts:
     pages: int = 0
     ocr_pages: int = 0
     chunks: int = 0
+    attachments: int = 0
     language: str | None = None
     error: str | None = None
     sealed_filename: bytes | None = field(default=None, repr=False)
@@ -176,6 +177,7 @@ def _columns(fact: Facts) -> dict[str, Any]:
         "pages": fact.pages,
         "ocr_pages": fact.ocr_pages,
         "chunks": fact.chunks,
+        "attachments": fact.attachments,
         "language": vocabulary.language(fact.language),
         "processed_status": fact.status,
         "error_code": vocabulary.error_code(fact.error),
@@ -193,6 +195,7 @@ def _info(row: UploadedContent) -> DocumentInfo:
         pages=row.pages,
         ocr_pages=row.ocr_pages,
         chunks=row.chunks,
+        attachments=row.attachments,
         language=row.language,
         error=row.error_code,
         sealed_filename=row.sealed_filename,

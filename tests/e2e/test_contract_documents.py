@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from api.client import LearnerSession
+from tests.support import library
 from tests.support.service import Service, eventually
 from tests.support.wire import BOUNDARY, slow_upload
 
@@ -57,7 +58,8 @@ def test_an_upload_is_taken_read_and_found(http: httpx2.Client) -> None:
     assert accepted.status_code == 202
     assert (document["status"], document["filename"], document["bytes"]) == ("ready", "note 0.txt", len(KEEPER))
     assert (document["pages"], document["chunks"], document["progress"]) == (1, 1, 1.0)
-    assert set(document["timings"]) == {"extracting", "embedding"}
+    assert set(document["timings"]) == {"extracting", "chunking", "embedding"}
+    assert all((stage["pages_done"], stage["pages_known"]) == (1, 1) for stage in document["timings"].values())
     passage = answer["passages"][0]
     assert (passage["document_id"], passage["page"], passage["rank"]) == (document["document_id"], 1, 1)
     assert "blue newts" in passage["text"]
@@ -126,7 +128,25 @@ def test_events_tell_the_progress_until_the_document_is_ready(http: httpx2.Clien
     assert events[-1]["progress"] == 1.0
     progress = [event["progress"] for event in events]
     assert progress == sorted(progress)
-    assert all(set(event) == {"document_id", "status", "progress", "error"} for event in events)
+    assert all(set(event) == {"document_id", "status", "progress", "error", "timings"} for event in events)
+
+
+def test_events_count_the_pages_of_each_stage(http: httpx2.Client) -> None:
+    book = library.long_pdf(40, fact="The bell of the lighthouse weighs nine stone.", on_page=7)
+    sent = http.post(DOCUMENTS, files=[("file", (book.name, book.data, book.media_type))])
+    document_id = sent.json()["documents"][0]["document_id"]
+
+    with http.stream("GET", f"{DOCUMENTS}/{document_id}/events") as stream:
+        lines = [line for line in stream.iter_lines() if line.startswith("data: ")]
+    events = [json.loads(line.removeprefix("data: ")) for line in lines]
+
+    for stage in ("extracting", "chunking", "embedding"):
+        told = [event["timings"][stage] for event in events if stage in event["timings"]]
+        done = [each["pages_done"] for each in told]
+        assert done == sorted(done)
+        assert (done[-1], told[-1]["pages_known"]) == (40, 40)
+        assert all(each["pages_done"] <= each["pages_known"] for each in told)
+    assert len({event["timings"]["embedding"]["pages_done"] for event in events if "embedding" in event["timings"]}) > 2
 
 
 def test_events_of_a_document_that_is_done_end_at_once(http: httpx2.Client) -> None:

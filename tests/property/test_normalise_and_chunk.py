@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from ingestion.check import check
 from ingestion.chunk import Chunker, passage
+from ingestion.extract.reading import Block, RawPage
 from ingestion.limits import JailLimits
 from ingestion.normalise import normalise
+from ingestion.outline import compose
 from models.content import Chunk, Extraction, Page
 from models.errors import QuotaExceeded
 from tests.support.jails import token_counter
@@ -71,8 +73,8 @@ def test_normalising_loses_no_letter_digit_or_mark(text: str) -> None:
 
 
 def cut(text: str, *, markdown: bool) -> tuple[Page, tuple[Chunk, ...]]:
-    page = Page(1, normalise(text))
-    return page, CHUNKER.chunks([page], markdown=markdown, max_chunks=100_000)
+    composed = compose(1, RawPage((Block(text),)), markdown=markdown)
+    return composed[0], CHUNKER.chunks([composed], max_chunks=100_000)
 
 
 @pytest.mark.parametrize("markdown", [False, True])
@@ -100,11 +102,40 @@ def test_no_chunk_is_longer_than_the_limit_with_its_prefix_and_headings(text: st
 @settings(deadline=None)
 @given(st.lists(PROSE, max_size=4))
 def test_a_chunk_never_spans_two_pages(texts: list[str]) -> None:
-    pages = [Page(number, normalise(text)) for number, text in enumerate(texts, start=1)]
+    composed = [compose(number, RawPage((Block(text),)), markdown=False) for number, text in enumerate(texts, start=1)]
 
-    chunks = CHUNKER.chunks(pages, markdown=False, max_chunks=100_000)
+    chunks = CHUNKER.chunks(composed, max_chunks=100_000)
 
-    check(Extraction("application/pdf", tuple(pages), chunks, None), JailLimits(chunks=100_000))
+    pages = tuple(page for page, _ in composed)
+    check(Extraction("application/pdf", pages, chunks, None), JailLimits(chunks=100_000))
+
+
+BLOCKS = st.lists(
+    st.builds(
+        Block,
+        text=PROSE | st.text(max_size=60),
+        level=st.sampled_from([0, 0, 0, 1, 2, 6]),
+        columns=st.sampled_from(["", "", "Name | Year", "ﬁrst\u202e | \n second"]),
+        seconds=st.none() | st.tuples(st.floats(0, 50), st.floats(50, 99)),
+        tight=st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@settings(deadline=None)
+@given(blocks=BLOCKS, above=st.lists(st.text(max_size=20), max_size=3))
+def test_an_outline_is_true_to_the_normal_form_of_its_page(blocks: list[Block], above: list[str]) -> None:
+    page, outline = compose(1, RawPage(tuple(blocks), above=tuple(above)), markdown=False)
+
+    chunks = CHUNKER.chunks([(page, outline)], max_chunks=100_000)
+
+    assert normalise(page.text) == page.text
+    for heading in outline.headings:
+        shown = " ".join(page.text[heading.start :].split())
+        assert shown.startswith(heading.title)
+    check(Extraction("text/plain", (page,), chunks, None), JailLimits(chunks=100_000))
+    assert all(token_counter().count(passage(page, chunk)) <= MAX_TOKENS for chunk in chunks)
 
 
 @pytest.mark.parametrize(
@@ -130,10 +161,11 @@ def test_text_made_to_be_slow_is_cut_in_time(text: str) -> None:
 
 
 def test_too_many_chunks_are_refused_while_cutting() -> None:
-    page = Page(1, "A sentence of its own, as good as any other one. " * 200)
-    total = len(CHUNKER.chunks([page], markdown=False, max_chunks=100_000))
+    text = "A sentence of its own, as good as any other one. " * 200
+    composed = compose(1, RawPage((Block(text),)), markdown=False)
+    total = len(CHUNKER.chunks([composed], max_chunks=100_000))
     assert total > 10
 
-    assert len(CHUNKER.chunks([page], markdown=False, max_chunks=total)) == total
+    assert len(CHUNKER.chunks([composed], max_chunks=total)) == total
     with pytest.raises(QuotaExceeded):
-        CHUNKER.chunks([page], markdown=False, max_chunks=total - 1)
+        CHUNKER.chunks([composed], max_chunks=total - 1)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from ingestion.jail import Cancelled, JailClient, Job
-from ingestion.pipeline import Incoming, Pipeline, passages
+from ingestion.pipeline import Advance, Incoming, Pipeline, passages
 from ingestion.quarantine import Quarantine, SealedFile
-from models.errors import MayflyError, ParserFailed, UnsupportedType
+from models.errors import MayflyError, ParserFailed, Unsupported
 from tests.support.embedders import embedder_process
 from tests.support.jails import Jailer, manifest, running_jailer
 from vectorstore.client import EmbedderClient
@@ -64,32 +64,28 @@ def incoming(name: str, document_id: str = "d") -> Incoming:
     return Incoming(document_id, "s", name, None, ("en",))
 
 
-def silent(stage: str, progress: float) -> None:
+def silent(_: Advance) -> None:
     """Take a report and do nothing with it."""
 
 
 def test_a_document_can_be_found_and_its_sealed_file_is_gone(parts: Parts) -> None:
     sealed = parts.seal(b"# Birds\n\nThe bittern booms at dusk over the reed bed.\n\n# Fish\n\nPike hide in the weeds.")
-    reports = list[tuple[str, float]]()
+    reports = list[Advance]()
 
-    extraction = parts.pipeline.ingest(
-        incoming("notes.md"), sealed, job=Job(), report=lambda stage, progress: reports.append((stage, progress))
-    )
+    extraction = parts.pipeline.ingest(incoming("notes.md"), sealed, job=Job(), report=reports.append)
 
     assert "bittern" in parts.found("Which bird is heard in the evening?")[0]
     assert len(extraction.chunks) == 2
     assert passages(extraction)[0].startswith("# Birds")
     assert not sealed.path.exists()
-    assert [stage for stage, _ in reports] == sorted(
-        (stage for stage, _ in reports), key=["extracting", "embedding"].index
-    )
-    assert {stage for stage, _ in reports} == {"extracting", "embedding"}
+    assert list(dict.fromkeys(advance.stage for advance in reports)) == ["extracting", "chunking", "embedding"]
+    assert all(0 <= advance.fraction <= 1 for advance in reports)
 
 
 def test_a_refused_document_leaves_nothing(parts: Parts) -> None:
-    sealed = parts.seal(b"PK\x03\x04 not what it seems")
+    sealed = parts.seal(b"MZ\x90\0 not what it seems")
 
-    with pytest.raises(UnsupportedType):
+    with pytest.raises(Unsupported):
         parts.pipeline.ingest(incoming("a.pdf"), sealed, job=Job(), report=silent)
 
     assert not sealed.path.exists()
@@ -112,8 +108,8 @@ def test_cancelling_at_any_stage_leaves_nothing(parts: Parts, stage: str) -> Non
     (sample,) = [sample for sample in manifest("pdf") if sample.file.endswith("pdflatex-4-pages.pdf")]
     sealed, job = parts.seal(sample.untrusted), Job()
 
-    def cancel(now: str, progress: float) -> None:
-        if now == stage:
+    def cancel(now: Advance) -> None:
+        if now.stage == stage:
             job.cancel()
 
     with pytest.raises(Cancelled):
@@ -129,8 +125,8 @@ def test_cancelling_while_the_embedder_hangs_ends_the_wait_at_once(parts: Parts)
     outcome = list[Exception]()
     embedding = threading.Event()
 
-    def report(stage: str, progress: float) -> None:
-        if stage == "embedding":
+    def report(now: Advance) -> None:
+        if now.stage == "embedding":
             os.kill(parts.embedder_process.pid, signal.SIGSTOP)
             embedding.set()
 

@@ -295,7 +295,8 @@ def test_a_watcher_sees_progress_that_never_falls_and_ends_at_one(session: Sessi
     assert seen[-1].status == "ready"
     assert seen[-1].progress == 1.0
     assert all(one.version < other.version and one.progress <= other.progress for one, other in pairwise(seen))
-    assert {"extracting", "embedding"} <= seen[-1].timings.keys()
+    assert seen[-1].timings.keys() == {"extracting", "chunking", "embedding"}
+    assert {(each.pages_done, each.pages_known) for each in seen[-1].timings.values()} == {(1, 1)}
     assert len({one.progress for one in seen}) > 3
 
 

@@ -1,6 +1,8 @@
 from ingestion.chunk import Chunker, passage
+from ingestion.extract.reading import Block, RawPage
 from ingestion.limits import JailLimits
 from ingestion.normalise import normalise
+from ingestion.outline import compose
 from models.content import Chunk, Page
 from tests.support.jails import DOCUMENTS, token_counter
 
@@ -23,9 +25,13 @@ Terns fly far.
 """
 
 
+def chunks_of(text: str, *, markdown: bool = True) -> tuple[Page, tuple[Chunk, ...]]:
+    composed = compose(1, RawPage((Block(text),)), markdown=markdown)
+    return composed[0], CHUNKER.chunks([composed], max_chunks=1000)
+
+
 def cut(text: str, *, markdown: bool = True) -> tuple[Page, dict[str, tuple[str, ...]]]:
-    page = Page(1, text)
-    chunks = CHUNKER.chunks([page], markdown=markdown, max_chunks=100)
+    page, chunks = chunks_of(text, markdown=markdown)
     return page, {page.text[chunk.start : chunk.end]: chunk.heading for chunk in chunks}
 
 
@@ -54,9 +60,7 @@ def test_headings_are_embedded_with_the_text_and_are_no_part_of_the_quotation() 
 
 def test_endless_headings_leave_room_for_the_text() -> None:
     text = "".join(f"{'#' * level} {'very long title ' * 40}\n" for level in range(1, 7)) + "The text. " * 300
-    page = Page(1, text)
-
-    chunks = CHUNKER.chunks([page], markdown=True, max_chunks=1000)
+    page, chunks = chunks_of(text)
 
     assert max(token_counter().count(passage(page, chunk)) for chunk in chunks) <= 224
 
@@ -64,9 +68,7 @@ def test_endless_headings_leave_room_for_the_text() -> None:
 def test_real_chapters_are_cut_at_the_ends_of_sentences() -> None:
     for language in ("ru", "zh-cn"):
         text = normalise((DOCUMENTS / f"truth/asvs-{language}/0x10-V1-Architecture.md").read_text("utf-8"))
-        page = Page(1, text)
-
-        chunks = CHUNKER.chunks([page], markdown=True, max_chunks=1000)
+        _, chunks = chunks_of(text)
 
         ends = [text[chunk.end - 1 : chunk.end + 1] for chunk in chunks]
         at_end = sum(end[0] in ".。!?:|)" or end[1:] in {"\n", ""} for end in ends)
@@ -75,9 +77,7 @@ def test_real_chapters_are_cut_at_the_ends_of_sentences() -> None:
 
 
 def test_a_text_the_tokenizer_does_not_know_is_cut_at_the_length_its_tokens_may_have() -> None:
-    page = Page(1, "\U00013000" * 1_900 + (" " + "\U00013000" * 1_900) * 9)
-
-    chunks = CHUNKER.chunks([page], markdown=False, max_chunks=1000)
+    _, chunks = chunks_of("\U00013000" * 1_900 + (" " + "\U00013000" * 1_900) * 9, markdown=False)
 
     assert max(chunk.end - chunk.start for chunk in chunks) <= JailLimits().chunk_characters
     assert sum(chunk.end - chunk.start for chunk in chunks) >= 19_000

@@ -5,6 +5,7 @@ import pytest
 from ingestion.extract import html
 from ingestion.extract.reading import Work
 from ingestion.limits import JailLimits
+from ingestion.outline import compose
 
 WORK = Work(JailLimits())
 ARTICLE = "<p>The heron waits in the shallow water until a fish comes near enough to be caught. </p>" * 6
@@ -16,14 +17,18 @@ PAGE = f"""<!DOCTYPE html><html><head><title>Herons</title><style>p {{color: red
 
 def text_of(content: str | bytes) -> str:
     untrusted = content if isinstance(content, bytes) else content.encode()
-    return html.read(untrusted, WORK).pages[0].text
+    reading = html.read(untrusted, WORK)
+    page, _ = compose(1, reading.pages[0], markdown=reading.markdown)
+    return page.text
 
 
 def test_the_article_is_kept_with_its_headings_and_the_rest_is_not() -> None:
     text = text_of(PAGE)
 
     assert "heron waits in the shallow water" in text
-    assert "## Where they live" in text
+    assert "\n\nWhere they live\n\n" in text
+    blocks = html.read(PAGE.encode(), WORK).pages[0].blocks
+    assert [(block.text, block.level) for block in blocks if block.level] == [("Herons", 1), ("Where they live", 2)]
     assert not any(other in text for other in ("alert", "color: red", "Cookie settings", "<p>"))
 
 

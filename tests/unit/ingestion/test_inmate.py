@@ -4,19 +4,11 @@ import socket
 import pytest
 
 from ingestion.chunk import Chunker
-from ingestion.inmate import Inmate, _normal
+from ingestion.inmate import Inmate
 from ingestion.jail import DocumentData, ExtractRequest, Failed, Finished, JailReply, JailRequest
 from ingestion.limits import JailLimits
-from models.content import Page
 from processes import ipc
 from tests.support.jails import token_counter
-
-
-def test_a_page_label_that_grows_when_normalised_is_cut() -> None:
-    page = _normal(Page(1, "text", "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 3))
-
-    assert page.label is not None
-    assert 0 < len(page.label) <= 32
 
 
 @pytest.mark.parametrize(
@@ -52,4 +44,4 @@ def test_the_answer_is_announced_before_it_is_sent_and_text_that_grew_is_refused
     assert announced == [1]
     assert isinstance(replies[-1], answer)
     if isinstance(replies[-1], Failed):
-        assert replies[-1].slug == "quota_exceeded"
+        assert replies[-1].slug == "too_much_text"

@@ -39,6 +39,6 @@ def test_ordinary_school_text_is_not_flagged(text: str):
     assert flags_of(text, None) == ()
 
 
-@pytest.mark.parametrize(("confidence", "flags"), [(59.9, ("low_ocr_confidence",)), (60.0, ()), (None, ())])
+@pytest.mark.parametrize(("confidence", "flags"), [(69.9, ("low_ocr_confidence",)), (70.0, ()), (None, ())])
 def test_badly_recognised_text_is_flagged(confidence: float | None, flags: tuple[str, ...]):
     assert flags_of("mayfly", confidence) == flags
