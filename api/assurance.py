@@ -97,9 +97,11 @@ def _weaknesses(resources: Resources) -> list[str] | None:
 
 def _jail(resources: Resources) -> Jail | None:
     try:
-        return Jail(walls=resources.jail.level().split())
+        walls = resources.jail.level()
     except MayflyError:
         return None
+    allowed = resources.settings.allow_weak_jail
+    return Jail(level=walls.level, walls=walls.names, kept_by=walls.kept_by, weak_allowed=allowed)
 
 
 def _sessions_without_network(resources: Resources) -> bool | None:

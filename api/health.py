@@ -13,7 +13,7 @@ from models.errors import MayflyError
 def check(app: FastAPI) -> None:
     """Return when the service can work. Raises ``Starting`` before the first sweep, ``PartUnavailable`` later.
 
-    A host or embedder that is not hardened is not ready either, unless the operator allows it.
+    With a host or embedder that is not hardened, or a jail without walls, it cannot, unless the operator allows that.
     """
     progress: Progress = app.state.progress
     if not progress.is_open:
@@ -22,8 +22,10 @@ def check(app: FastAPI) -> None:
     with resources.database.transaction() as db:
         db.connection()
     host, embedder = resources.host.hello().hardening, resources.embedder.ping()
-    resources.jail.level()
-    if weaknesses.of_parts(host, embedder) and not resources.settings.allow_weak_host:
+    settings = resources.settings
+    if weaknesses.of_parts(host, embedder) and not settings.allow_weak_host:
+        raise Starting(retry_after_seconds=1)
+    if weaknesses.of_jail(resources.jail.level()) and not settings.allow_weak_jail:
         raise Starting(retry_after_seconds=1)
 
 

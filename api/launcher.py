@@ -95,15 +95,25 @@ class Launcher:
                 child.tend()
             if not self._is_ready and all(child.is_listening() for child in children):
                 self._insist(_weaknesses_of_parts(self._settings, children))
-                self._note_ready(listener)
+                with contextlib.suppress(PartUnavailable):  # Then it is asked again before the service is ready.
+                    self._insist_on_jail(_weaknesses_of_jail(self._settings))
+                    self._note_ready(listener)
 
     def _insist(self, found: Sequence[str]) -> None:
         """Refuse what is weak, or warn of it once where the operator allows it. Raises ``HostTooWeak``."""
         weaknesses.insist(self._settings, found)
+        self._warn("weak_host", found)
+
+    def _insist_on_jail(self, found: Sequence[str]) -> None:
+        """Do the same for what is missing around a parser, which has a leave of its own."""
+        weaknesses.insist_on_jail(self._settings, found)
+        self._warn("weak_jail", found)
+
+    def _warn(self, event: str, found: Sequence[str]) -> None:
         for weakness in found:
             if weakness not in self._told:
                 self._told.add(weakness)
-                logging.get().warning("weak_host", problem=weakness.replace(" ", "_"))  # A log line takes no spaces.
+                logging.get().warning(event, problem=weakness.replace(" ", "_"))  # A log line takes no spaces.
 
     def _note_ready(self, listener: socket.socket) -> None:
         address = listener.getsockname()
@@ -207,6 +217,12 @@ def _weaknesses_of_parts(settings: Settings, children: Sequence[Child]) -> list[
         found += weaknesses.of_process("host", HostClient(settings.sockets.host).hello().hardening, scrubbing=False)
         found += weaknesses.of_process("embedder", EmbedderClient(settings.sockets.embedder).ping(), scrubbing=True)
     return list(dict.fromkeys(found))
+
+
+def _weaknesses_of_jail(settings: Settings) -> list[str]:
+    from ingestion.jail import JailClient
+
+    return weaknesses.of_jail(JailClient(settings.sockets.jailer).level())
 
 
 def _answers_ready(address: tuple[str, int], host_header: str) -> bool:

@@ -1,4 +1,6 @@
-"""What makes a host unfit for content: ways in which memory could reach a disk. Checked before the service is ready.
+"""What makes a host unfit for content: ways in which memory could reach a disk, or a parser what is not its document.
+
+Checked before the service is ready.
 
 Each weakness is a sentence for the operator and holds no secret.
 """
@@ -9,12 +11,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from api.settings import Settings
+from ingestion.level import Walls
 from processes.hardening import Hardening, state
 
 RAM_FILESYSTEMS = frozenset({"tmpfs", "ramfs"})
 _MOUNTS = Path("/proc/self/mountinfo")
 _SWAPS = Path("/proc/swaps")
 SWAP_ACTIVE = "swap is active"
+_KEPT_BY_WALLS = {
+    "limits": "a parser from using up the machine",
+    "user": "a parser from gaining rights",
+    "network": "a parser from the network",
+    "processes": "a parser from other processes",
+    "files": "a parser from other files",
+    "syscalls": "a parser from the whole of the kernel",
+}
 
 
 class HostTooWeak(Exception):
@@ -31,6 +42,20 @@ def insist(settings: Settings, found: Sequence[str]) -> None:
     if fatal and not settings.allow_weak_host:
         reasons = "; ".join(fatal)
         raise HostTooWeak(f"this host is too weak: {reasons} (MAYFLY_ALLOW_WEAK_HOST=true starts all the same)")
+
+
+def insist_on_jail(settings: Settings, found: Sequence[str]) -> None:
+    """Raise ``HostTooWeak`` when a jail is too weak, unless the operator allows that. A weak host's leave is not it."""
+    if found and not settings.allow_weak_jail:
+        reasons = "; ".join(found)
+        raise HostTooWeak(f"the jail is too weak: {reasons} (MAYFLY_ALLOW_WEAK_JAIL=true starts all the same)")
+
+
+def of_jail(walls: Walls) -> list[str]:
+    """Return what is missing around a parser; nothing where namespaces, or what stands in for them, hold."""
+    if walls.level != "none":
+        return []
+    return [f"no wall keeps {what}" for name, what in _KEPT_BY_WALLS.items() if name not in walls.names]
 
 
 def of_host(settings: Settings) -> list[str]:

@@ -6,7 +6,6 @@ or the session is dropped, it kills the jail with everything the jail started.
 """
 
 import contextlib
-import ctypes
 import gc
 import json
 import os
@@ -20,11 +19,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ingestion import usage
 from ingestion.chunk import Chunker
 from ingestion.extract import ocr
 from ingestion.inmate import Inmate
 from ingestion.jail import Admitted, AskLevel, Dropped, Failed, JailRequest, Level, OpenJail
+from ingestion.level import Walls
 from ingestion.limits import JailerConfig, JailLimits
+from ingestion.reaper import adopt_orphans, end_group
+from ingestion.usage import Usage
 from ingestion.visitor import Visitor, send_at_once
 from ingestion.walls import enclose, private_folder
 from ingestion.warm import probe, warm_up
@@ -34,12 +37,12 @@ from vectorstore.tokens import TokenCounter
 
 _GREETING_SECONDS = 10.0
 _DEAF_SECONDS = 0.2
-_DEATH_SECONDS = 5.0
-_DEATH_PAUSE_SECONDS = 0.002
-_PR_SET_CHILD_SUBREAPER = 36
 # What a jail says through its pipe.
 _PAGE, _ANSWER = b"p", b"a"
 _HANG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+# How a jail ends that has fewer walls than the one that was tried when the jailer started.
+_EXIT_WALLS_MISSING = os.EX_NOPERM
+_WALLS_MISSING = "walls_missing"
 _DEAD_ONES = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 
@@ -78,7 +81,7 @@ class Guard:
         self._stopping = False
         self._deaf_until: float | None = None
         warm_up(self._chunker)
-        self.walls = " ".join(sorted(probe(config.limits)))
+        self.walls = probe(config.limits)
         self._listener = ipc.listen(Path(config.socket))
         self._listener.setblocking(False)
         self._wake, self._waker = socket.socketpair()
@@ -253,7 +256,7 @@ class Guard:
             raise
         else:
             if pid == 0:
-                _live(sock, theirs, self._limits, self._chunker)
+                _live(sock, theirs, self._limits, self._chunker, self.walls)
             return pid, ours
         finally:
             os.close(theirs)
@@ -261,6 +264,8 @@ class Guard:
     def _reap(self) -> None:
         for jail in list(self._jails.values()):
             if death := os.waitid(os.P_PID, jail.pid, _DEAD_ONES):
+                if death.si_code == os.CLD_EXITED and death.si_status == _EXIT_WALLS_MISSING:
+                    log(_WALLS_MISSING)
                 self._end(jail, _blame(death))
         with contextlib.suppress(ChildProcessError):  # Orphans that left their jail's group are our children too.
             while (orphan := os.waitid(os.P_ALL, 0, _DEAD_ONES)) and orphan.si_pid not in self._jails:
@@ -268,16 +273,17 @@ class Guard:
 
     def _end(self, jail: _Jail, slug: str | None) -> bool:
         """Kill a jail with all it started, reap it, tell its client why, and say whether all of it is gone."""
+        used = usage.of_group(jail.pid)
         # Also after its own death: without a process namespace something may be left.
-        is_gone = end_group(jail.pid)
+        end = end_group(jail.pid)
         self._listen_to(jail)
         # After its answer has begun, a word of ours could stand in the middle of it; and it needs none.
-        self._close(jail, None if jail.answering else slug)
-        if not is_gone:
+        self._close(jail, None if jail.answering else slug, used.or_more(end.used))
+        if not end.is_gone:
             log("jail_lingers")
-        return is_gone
+        return end.is_gone
 
-    def _close(self, jail: _Jail, slug: str | None) -> None:
+    def _close(self, jail: _Jail, slug: str | None, used: Usage) -> None:
         del self._jails[jail.pid]
         for descriptor in (jail.sock.fileno(), jail.pages):
             del self._by_descriptor[descriptor]
@@ -287,21 +293,29 @@ class Guard:
         if slug is not None:
             send_at_once(jail.sock, Failed(slug=slug))
         self._forget(jail.sock)
-        log("jail_ended", outcome=slug or "over", seconds=round(time.monotonic() - jail.started, 3))
+        log(
+            "jail_ended",
+            outcome=slug or "over",
+            seconds=round(time.monotonic() - jail.started, 3),
+            cpu_seconds=round(used.cpu_seconds, 3),
+            peak_bytes=used.peak_bytes,
+        )
 
     def _forget(self, sock: socket.socket) -> None:
         self._poll.unregister(sock.fileno())
         sock.close()
 
 
-def _live(sock: socket.socket, pages: int, limits: JailLimits, chunker: Chunker) -> None:
-    """Be a jail: put up the walls, read the document, die."""
+def _live(sock: socket.socket, pages: int, limits: JailLimits, chunker: Chunker, promised: Walls) -> None:
+    """Be a jail: put up the walls, read the document, die. With fewer walls than promised, die at once."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         walls = enclose(limits, keep=frozenset({sock.fileno(), pages}))
+        if not walls.held >= promised.held:
+            os._exit(_EXIT_WALLS_MISSING)
         if folder := private_folder(walls):
             ocr.keep_files_in(folder)
         connection = ipc.Connection(sock, JailRequest)
@@ -331,35 +345,6 @@ def _blame(death: os.waitid_result) -> str:
     """Return what the death of a jail that has not answered means: out of CPU time, or broken."""
     was_killed = death.si_code != os.CLD_EXITED
     return TimedOut.slug if was_killed and death.si_status == signal.SIGXCPU else ParserFailed.slug
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of its descendants' orphans, so that it can wait for all that a jail started."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def end_group(pid: int, *, seconds: float = _DEATH_SECONDS) -> bool:
-    """Kill a child and its process group and reap all of it; say whether nothing was left in time."""
-    deadline = time.monotonic() + seconds
-    _kill_group(pid)
-    # The child by itself first: it may not have had the time to make the group.
-    for whom in (pid, -pid):
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                reaped, _ = os.waitpid(whom, os.WNOHANG)
-                if reaped:
-                    continue
-                if time.monotonic() > deadline:
-                    return False
-                _kill_group(pid)
-                time.sleep(_DEATH_PAUSE_SECONDS)
-    return True
-
-
-def _kill_group(pid: int) -> None:
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
 
 
 def log(event: str, **facts: str | float) -> None:

@@ -19,14 +19,22 @@ _KEPT_PREFIXES = ("LC_", "PYTHON")
 
 
 def main() -> None:
-    """Read the configuration from standard input and serve until SIGTERM."""
+    """Read the configuration from standard input and serve until SIGTERM.
+
+    Ends with ``EX_CONFIG``, which is not tried again, on a machine that lets no jail be built at all.
+    """
     hardening.harden()
     _forget_environment()
     from ingestion.guard import Guard, log
+    from ingestion.warm import NoJail
 
     config = msgspec.json.decode(sys.stdin.buffer.read(), type=JailerConfig)
-    guard = Guard(config)
-    log("jailer_ready", walls=guard.walls, jails=config.jails)
+    try:
+        guard = Guard(config)
+    except NoJail:
+        log("jailer_refuses")
+        raise SystemExit(os.EX_CONFIG) from None
+    log("jailer_ready", level=guard.walls.level, walls=" ".join(guard.walls.names), jails=config.jails)
     guard.run()
 
 

@@ -42,7 +42,7 @@ class Visitor:
             return _GREETING.decode(self.greeting[_LENGTH.size :])
         except BlockingIOError:
             return None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, RecursionError, UnicodeError) as error:
             raise ipc.PeerGone from error
 
     def _missing_bytes(self) -> int:

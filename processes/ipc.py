@@ -71,7 +71,10 @@ class Connection:
         if length > self._max_frame_bytes:
             raise FrameTooLarge
         body = self._read(length, eof_ok=False)
-        return self._decoder.decode(body)  # type: ignore[arg-type]  # eof_ok=False never returns None
+        try:
+            return self._decoder.decode(body)  # type: ignore[arg-type]  # eof_ok=False never returns None
+        except (RecursionError, UnicodeError) as error:  # Hostile nesting or letters: msgspec lets both through.
+            raise msgspec.DecodeError("not a message") from error
 
     def call(self, message: msgspec.Struct) -> Any:
         """Send one message and return the answer. Raises ``PeerGone`` when none comes."""

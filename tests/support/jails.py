@@ -1,26 +1,28 @@
 """A real jailer process for tests, and the documents that nobody on this project wrote."""
 
 import csv
+import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import unicodedata
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import msgspec
 import psutil
 
-from ingestion.jail import ExtractRequest, JailClient, Job
+from ingestion.jail import ExtractRequest, JailClient, Job, OnProgress
 from ingestion.limits import JailerConfig, JailLimits
 from models.content import Extraction
 from processes.hardening import child_environment
 from tests.support.embedders import prepared
+from tests.support.without import command
 from vectorstore.models import tokenizer_file
 from vectorstore.tokens import TokenCounter
 
@@ -35,6 +37,11 @@ class Jailer:
     client: JailClient
     socket: Path
     process: subprocess.Popen[bytes]
+    lines: BinaryIO
+
+    def told(self) -> dict[str, Any]:
+        """Return the next line of its log; waits for it."""
+        return json.loads(self.lines.readline())
 
     def extract(
         self,
@@ -45,7 +52,7 @@ class Jailer:
         languages: tuple[str, ...] = (),
         session: str = "session",
         job: Job | None = None,
-        on_progress: Callable[[float], None] = lambda _: None,
+        on_progress: OnProgress = lambda _stage, _done, _known: None,
     ) -> Extraction:
         """Have a document read."""
         request = ExtractRequest(
@@ -63,8 +70,10 @@ class Jailer:
 
 
 @contextmanager
-def running_jailer(*, jails: int = 2, limits: JailLimits | None = None) -> Generator[Jailer]:
-    """Run ``python -m ingestion.jailer`` as the launcher does, in a folder of its own."""
+def running_jailer(
+    *, jails: int = 2, limits: JailLimits | None = None, without: tuple[str, ...] = ()
+) -> Generator[Jailer]:
+    """Run ``python -m ingestion.jailer`` as the launcher does, in a folder of its own, without some system calls."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         socket = folder / "jailer.sock"
@@ -75,10 +84,10 @@ def running_jailer(*, jails: int = 2, limits: JailLimits | None = None) -> Gener
             jails=jails,
             limits=limits or JailLimits(),
         )
-        command = [sys.executable, "-m", "ingestion.jailer"]
+        arguments = command(without, ["-m", "ingestion.jailer"])
         ready, log = os.pipe()
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stderr=log, env=child_environment(folder, scrubbing=False)
+            arguments, stdin=subprocess.PIPE, stderr=log, env=child_environment(folder, scrubbing=False)
         )
         os.close(log)
         assert process.stdin is not None
@@ -88,7 +97,7 @@ def running_jailer(*, jails: int = 2, limits: JailLimits | None = None) -> Gener
             with os.fdopen(ready, "rb") as lines:
                 first = lines.readline()
                 assert b"jailer_ready" in first, first + lines.read()
-                yield Jailer(JailClient(socket), socket, process)
+                yield Jailer(JailClient(socket), socket, process, lines)
         finally:
             process.terminate()
             process.wait(timeout=20)

@@ -37,6 +37,7 @@ from models.errors import (
     TimedOut,
     TooManyPages,
     TooManyPixels,
+    TooMuchText,
     UnsupportedType,
 )
 from processes import ipc
@@ -133,15 +134,18 @@ def test_a_text_in_any_encoding_is_read(jailer: Jailer, encoding: str) -> None:
     assert jailer.extract(text.encode(encoding), "cat.txt").pages[0].text == text
 
 
-def test_progress_never_falls_and_ends_at_one(jailer: Jailer) -> None:
+def test_progress_counts_the_pages_of_each_stage_and_never_falls(jailer: Jailer) -> None:
     (sample,) = [sample for sample in READABLE if "4.0.3-ru" in sample.file]
-    seen = list[float]()
+    seen = list[tuple[str, int, int]]()
 
-    jailer.extract(sample.untrusted, sample.file, on_progress=seen.append)
+    extraction = jailer.extract(sample.untrusted, sample.file, on_progress=lambda *each: seen.append(each))
 
-    assert seen == sorted(seen)
-    assert len(seen) > 20
-    assert seen[-1] == pytest.approx(1)
+    extracted = [each for each in seen if each[0] == "extracting"]
+    pages = len(extraction.pages)
+    assert extracted == sorted(extracted)
+    assert len(extracted) > 20
+    assert extracted[-1] == ("extracting", pages, pages)
+    assert seen[-1] == ("chunking", pages, pages)
 
 
 # --- what it refuses -------------------------------------------------------------------------------------------------
@@ -190,7 +194,7 @@ def test_every_limit_is_kept_and_the_process_lives_on() -> None:
             strict.extract(_png((40, 26)), "a.png")
         with pytest.raises(QuotaExceeded):
             strict.extract(b"A sentence as good as any other. " * 400, "a.txt")
-        with pytest.raises(QuotaExceeded):
+        with pytest.raises(TooMuchText):
             strict.extract(b"x" * 50_001, "a.txt")
 
         assert strict.extract(_png((40, 25)), "a.png").chunks == ()
@@ -504,7 +508,7 @@ def lying(folder: Path, answer: bytes, *, dying: bool = False) -> Generator[Jail
         with ipc.Connection(sock, JailerRequest) as connection:
             connection.receive()
             connection.send(Admitted(limits=JailLimits()))
-            connection.send(Progress(fraction=0.5))
+            connection.send(Progress(stage="extracting", pages_done=1, pages_known=2))
             sock.sendall(answer)
             if dying:
                 listener.close()

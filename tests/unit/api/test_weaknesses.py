@@ -10,6 +10,7 @@ import pytest
 from api import weaknesses
 from api.assurance import storage
 from api.settings import Settings
+from ingestion.level import Walls
 from processes.hardening import Hardening, child_environment
 
 SOUND = Hardening(dumpable=False, core_limit_bytes=0, umask=0o077, scrubbing_allocator=True)
@@ -120,6 +121,44 @@ def test_settings_reach_only_a_process_that_needs_them(monkeypatch: pytest.Monke
 
     assert "swordfish" not in "".join(child_environment(tmp_path, scrubbing=True).values())
     assert "MAYFLY_DATABASE_URL" in child_environment(tmp_path, scrubbing=True, with_settings=True)
+
+
+FULL = Walls(
+    frozenset({(wall, "namespace") for wall in ("network", "processes", "files")})
+    | {("limits", "rlimits"), ("user", "capabilities"), ("syscalls", "seccomp")}
+)
+REDUCED = Walls(
+    frozenset({("network", "seccomp"), ("processes", "seccomp"), ("files", "landlock")})
+    | {("limits", "rlimits"), ("user", "capabilities"), ("syscalls", "seccomp")}
+)
+
+
+@pytest.mark.parametrize("walls", [FULL, REDUCED])
+def test_a_jail_with_namespaces_or_what_stands_in_for_them_is_strong_enough(walls: Walls) -> None:
+    assert weaknesses.of_jail(walls) == []
+
+
+@pytest.mark.parametrize(
+    ("wall", "words"), [("network", "the network"), ("files", "other files"), ("syscalls", "the whole of the kernel")]
+)
+def test_a_jail_without_a_wall_is_told_what_it_lets_through(wall: str, words: str) -> None:
+    (found,) = weaknesses.of_jail(Walls(frozenset(pair for pair in REDUCED.held if pair[0] != wall)))
+
+    assert found == f"no wall keeps a parser from {words}"
+
+
+def test_a_jail_that_is_too_weak_is_refused_unless_that_very_thing_is_allowed() -> None:
+    found = weaknesses.of_jail(Walls(frozenset()))
+
+    with pytest.raises(weaknesses.HostTooWeak, match="MAYFLY_ALLOW_WEAK_JAIL"):
+        weaknesses.insist_on_jail(Settings(), found)
+    with pytest.raises(weaknesses.HostTooWeak, match="no wall keeps a parser from the network; "):
+        weaknesses.insist_on_jail(Settings(allow_weak_host=True), found)
+    with pytest.raises(weaknesses.HostTooWeak):
+        weaknesses.insist(Settings(allow_weak_jail=True), ["something of the host"])
+
+    weaknesses.insist_on_jail(Settings(allow_weak_jail=True), found)
+    weaknesses.insist_on_jail(Settings(), [])
 
 
 def test_swap_alone_keeps_no_service_from_starting() -> None:
