@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api import problems, resources
 from api.metrics import Metrics
 from api.middleware import Dressed, Gate, Intake, LastResort, Observed
-from api.routers import accounts, documents, operations, queries, receipts, sessions
+from api.routers import accounts, documents, links, operations, queries, receipts, resumable, sessions
 from api.schemas import JSON_BODY_BYTES
 from api.settings import Settings
 from api.sweeper import Sweeper
@@ -25,6 +25,8 @@ _ROUTERS = (
     accounts.router,
     sessions.router,
     documents.router,
+    links.router,
+    resumable.router,
     queries.router,
     receipts.router,
     operations.router,

@@ -20,6 +20,7 @@ from api.metrics import Metrics
 from models.errors import FileTooLarge, MayflyError
 
 UPLOAD_PATH = "/v1/sessions/current/documents"
+RESUMABLE_PATH = "/v1/sessions/current/uploads"
 _OPEN_WHILE_STARTING = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 SECURITY_HEADERS = (
@@ -90,6 +91,8 @@ class Dressed:
         async def dress(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = dressed(message.get("headers", ()), scope.get("mayfly.request_id", ""))
+                if scope["path"].startswith(RESUMABLE_PATH):
+                    message["headers"].append((b"tus-resumable", problems.TUS_VERSION.encode()))
             await send(message)
 
         await self._app(scope, receive, dress)
@@ -172,7 +175,7 @@ class Intake:
         if (first_header(scope, b"content-encoding") or "identity").lower() != "identity":
             await drain(receive)
             raise problems.UnsupportedEncoding
-        if scope["path"] == UPLOAD_PATH and scope["method"] == "POST":
+        if _is_upload(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
         body = await self._read(receive)
@@ -194,6 +197,12 @@ class Intake:
                         return bytes(body)
         except TimeoutError as error:
             raise problems.TooSlow from error
+
+
+def _is_upload(method: str, path: str) -> bool:
+    if method == "PATCH":
+        return path.startswith(RESUMABLE_PATH + "/")
+    return method == "POST" and path in {UPLOAD_PATH, RESUMABLE_PATH}
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

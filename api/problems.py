@@ -22,6 +22,7 @@ from models import errors
 from models.errors import MayflyError
 
 MEDIA_TYPE = "application/problem+json"
+TUS_VERSION = "1.0.0"
 _RETRY_AFTER_SECONDS = 2
 
 
@@ -102,6 +103,13 @@ TAKES_JSON: tuple[type[MayflyError], ...] = (
 )
 
 
+class UnsupportedTusVersion(MayflyError):
+    """The request does not speak the version of tus that this address speaks."""
+
+    slug = "unsupported_tus_version"
+    title = "This address speaks tus 1.0.0"
+
+
 class InvalidHookSecret(errors.Unauthenticated):
     """The hook secret is missing or wrong."""
 
@@ -122,6 +130,7 @@ STATUS_OF_FAMILY: dict[type[MayflyError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.Locked: 423,
     errors.TooLarge: 413,
     errors.Unsupported: 415,
     errors.Unprocessable: 422,
@@ -131,6 +140,7 @@ STATUS_OF_FAMILY: dict[type[MayflyError], int] = {
     BadRequest: 400,
     MethodNotAllowed: 405,
     TooSlow: 408,
+    UnsupportedTusVersion: 412,
     HeadersTooLarge: 431,
     MayflyError: 500,
 }
@@ -210,10 +220,12 @@ def body_of(error: MayflyError) -> dict[str, Any]:
 
 
 def headers_of(error: MayflyError) -> dict[str, str]:
-    """Return the headers a refusal must carry: how to authenticate, when to come back."""
+    """Return the headers a refusal must carry: how to authenticate, when to come back, which version to speak."""
     status = status_of(error)
     if status == HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": 'Bearer realm="mayfly"'}
+    if status == HTTPStatus.PRECONDITION_FAILED:
+        return {"Tus-Version": TUS_VERSION}
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds or _RETRY_AFTER_SECONDS)))}
     return {}
@@ -248,6 +260,8 @@ def _declaration(status: int, kinds: Iterable[type[MayflyError]]) -> dict[str, A
     }
     if status == HTTPStatus.UNAUTHORIZED:
         declared["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    if status == HTTPStatus.PRECONDITION_FAILED:
+        declared["headers"] = {"Tus-Version": {"schema": {"type": "string"}}}
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         declared["headers"] = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
     return declared

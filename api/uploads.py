@@ -1,7 +1,7 @@
 """An upload on its way: from the client's bytes to sealed files in the session process, nothing kept in between."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +17,7 @@ from models.documents import service as document_record
 from models.errors import FileTooLarge, MayflyError, NoSuchThing
 from sessions.client import UploadStream
 from sessions.facts import facts_of
-from sessions.messages import Accepted
+from sessions.messages import Accepted, DocumentState
 
 # Boundaries, part headers and the like, on top of what a session may hold.
 _ENVELOPE_BYTES = 1024 * 1024
@@ -32,14 +32,14 @@ async def receive(
     ``NoSpace``, ``IdempotencyConflict``, ``SessionExpired``; the session then holds nothing of it.
     """
     try:
-        async with _kept_alive(resources, session):
+        async with kept_alive(resources, session):
             accepted = await _stream(request, resources, session, idempotency_key)
     except TooSlow:
         raise
     except MayflyError:
         await drain(request.receive)
         raise
-    await run_in_threadpool(_write_down, resources, session, accepted)
+    await run_in_threadpool(write_down, resources, session, accepted)
     return wire.Documents(documents=[wire.Document.of(state) for state in accepted.documents])
 
 
@@ -61,7 +61,7 @@ def _forget(resources: Resources, session: LearnersSession, document_id: str) ->
 
 
 @asynccontextmanager
-async def _kept_alive(resources: Resources, session: LearnersSession) -> AsyncGenerator[None]:
+async def kept_alive(resources: Resources, session: LearnersSession) -> AsyncGenerator[None]:
     """Renew the lease while bytes arrive: a long upload is use, from its first byte to its last."""
 
     async def keep() -> None:
@@ -118,20 +118,25 @@ class _Sender:
             await self._upload.end_file()
 
 
-def _write_down(resources: Resources, session: LearnersSession, accepted: Accepted) -> None:
+def write_down(resources: Resources, session: LearnersSession, accepted: Accepted) -> None:
     """Write the documents into the record; when that fails they are taken back, so that nothing is held unrecorded.
 
     A replay writes what its first request did not come to write, and takes nothing back: the documents are not its own.
     """
-    facts = [facts_of(state) for state in accepted.documents]
     try:
         renew(resources, session.session_id)
-        with resources.database.transaction() as db:
-            written = document_record.insert(db, facts, user_id=session.user_id, session_id=session.session_id)
+        record(resources, session, accepted.documents)
     except Exception:
         if not accepted.replayed:
             with suppress(MayflyError):  # The session is over, and its documents with it.
-                session.client.take_back([fact.content_id for fact in facts])
+                session.client.take_back([state.document_id for state in accepted.documents])
         raise
+
+
+def record(resources: Resources, session: LearnersSession, documents: Sequence[DocumentState]) -> None:
+    """Write documents of the session into the record that have no row there yet. Raises ``SessionExpired``."""
+    facts = [facts_of(state) for state in documents]
+    with resources.database.transaction() as db:
+        written = document_record.insert(db, facts, user_id=session.user_id, session_id=session.session_id)
     resources.metrics.documents.inc(len(written))
     resources.metrics.upload_bytes.inc(sum(fact.size_bytes for fact in written))

@@ -11,6 +11,7 @@ from tests.conftest import new_learner
 from tests.support import inspection, library
 from tests.support.service import Service
 
+TUS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
 ROUTES = [route for route in inspection.every_route() if "{" in route[1] and route[1].startswith("/v1")]
 
 
@@ -22,6 +23,14 @@ def stranger(client: Client) -> Iterator[LearnerSession]:
         yield session
 
 
+def started_upload(service: Service, session: LearnerSession) -> str:
+    """Start a resumable upload and return its id."""
+    headers = {"Authorization": f"Bearer {session.signed_in.token}", "Upload-Length": "10"} | TUS
+    reply = httpx2.post(f"{service.url}/v1/sessions/current/uploads", headers=headers, trust_env=False)
+    assert reply.status_code == 201
+    return reply.headers["location"].rpartition("/")[2]
+
+
 def upload(session: LearnerSession, text: str) -> str:
     (document,) = session.upload(("note.txt", text.encode(), "text/plain"))
     assert session.wait(document.document_id).status == "ready"
@@ -31,9 +40,9 @@ def upload(session: LearnerSession, text: str) -> str:
 def reply_to(service: Service, session: LearnerSession, route: tuple[str, str], named: str) -> tuple[object, ...]:
     """Call a route with an id in its path and return all of the reply that could tell something."""
     method, path = route
-    for parameter in ("{document_id}", "{session_id}", "{receipt_id}"):
+    for parameter in ("{document_id}", "{session_id}", "{receipt_id}", "{upload_id}"):
         path = path.replace(parameter, named)
-    headers = {"Authorization": f"Bearer {session.signed_in.token}"}
+    headers = {"Authorization": f"Bearer {session.signed_in.token}"} | (TUS if "/uploads/" in path else {})
     reply = httpx2.request(method.upper(), service.url + path, headers=headers, trust_env=False, timeout=60)
     told = {name: value for name, value in reply.headers.items() if name not in {"date", "x-request-id"}}
     return reply.status_code, reply.content, told
@@ -45,6 +54,8 @@ def test_a_foreign_id_and_one_that_never_was_get_the_same_reply(
 ) -> None:
     document_id = upload(learner, library.ENGLISH[8])
     foreign_id = learner.session_id if "{session_id}" in route[1] else document_id
+    if "{upload_id}" in route[1]:
+        foreign_id = started_upload(service, learner)
 
     foreign = reply_to(service, stranger, route, foreign_id)
     unknown = reply_to(service, stranger, route, secrets.token_hex(16))

@@ -11,6 +11,8 @@ import schemathesis
 from api.client import Client
 from tests.conftest import new_learner
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 ENDS_ITS_SESSION = {("DELETE", "/v1/sessions/current"), ("DELETE", "/v1/accounts/me")}
 
 

@@ -30,7 +30,7 @@ class Front:
         self.learner = LearnersSession(world.row(self.session.session_id), self.session.client)
 
     def write_down(self, accepted: Accepted) -> None:
-        uploads._write_down(cast("Resources", self.parts), self.learner, accepted)
+        uploads.write_down(cast("Resources", self.parts), self.learner, accepted)
 
     def remove(self, document_id: str) -> None:
         uploads.remove(cast("Resources", self.parts), self.learner, document_id)

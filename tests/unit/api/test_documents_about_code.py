@@ -48,7 +48,7 @@ def test_every_setting_is_described_and_no_other() -> None:
 def test_a_described_default_is_the_default(name: str, default: Any) -> None:
     described = rows("settings.md")[name][0]
 
-    if default is PydanticUndefined or default is None or name.endswith(("_JAILS", "_THREADS")):
+    if default is PydanticUndefined or default is None or name.endswith(("_JAILS", "_THREADS", "_OCR_WORKERS")):
         assert described
     elif isinstance(default, tuple):
         assert json.loads(described.strip("`")) == list(default)
@@ -123,6 +123,11 @@ def test_the_contract_has_these_routes() -> None:
         ("GET", "/v1/sessions/current/documents/{document_id}"),
         ("GET", "/v1/sessions/current/documents/{document_id}/events"),
         ("DELETE", "/v1/sessions/current/documents/{document_id}"),
+        ("OPTIONS", "/v1/sessions/current/uploads"),
+        ("POST", "/v1/sessions/current/uploads"),
+        ("HEAD", "/v1/sessions/current/uploads/{upload_id}"),
+        ("PATCH", "/v1/sessions/current/uploads/{upload_id}"),
+        ("DELETE", "/v1/sessions/current/uploads/{upload_id}"),
         ("POST", "/v1/sessions/current/queries"),
         ("POST", "/v1/sessions/{session_id}/end"),
         ("GET", "/v1/receipts/key"),
