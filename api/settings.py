@@ -56,7 +56,7 @@ class IngestSettings(_Area):
     memory_bytes: Annotated[int, Field(ge=256 * MIB)] = 2048 * MIB
     jails: Annotated[int, Field(ge=1, le=256)] = max(1, os.cpu_count() or 1)
     chunk_tokens: Annotated[int, Field(ge=32, le=480)] = 224
-    ocr_dpi: Annotated[int, Field(ge=72, le=400)] = 200
+    ocr_dpi: Annotated[int, Field(ge=72, le=400)] = 250
     ocr_page_seconds: Annotated[int, Field(ge=1, le=300)] = 30
     ocr_seconds: Annotated[int, Field(ge=1, le=7200)] = 900
     ocr_workers: Annotated[int, Field(ge=1, le=256)] = max(1, os.cpu_count() or 1)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ingestion import usage
 from ingestion.chunk import Chunker
-from ingestion.extract import ocr
+from ingestion.extract import tesseract
 from ingestion.inmate import Inmate
 from ingestion.jail import Admitted, AskLevel, Dropped, Failed, JailRequest, Level, OpenJail
 from ingestion.level import Walls
@@ -317,7 +317,7 @@ def _live(sock: socket.socket, pages: int, limits: JailLimits, chunker: Chunker,
         if not walls.held >= promised.held:
             os._exit(_EXIT_WALLS_MISSING)
         if folder := private_folder(walls):
-            ocr.keep_files_in(folder)
+            tesseract.keep_files_in(folder)
         connection = ipc.Connection(sock, JailRequest)
         Inmate(connection, limits, chunker, partial(_say, pages, _PAGE), partial(_say, pages, _ANSWER)).serve()
         status = 0

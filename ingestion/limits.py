@@ -27,7 +27,7 @@ class JailLimits(msgspec.Struct, frozen=True, kw_only=True):
     ocr_seconds: float = 900
     memory_bytes: int = 2048 * MIB
     chunk_tokens: int = 224
-    ocr_dpi: int = 200
+    ocr_dpi: int = 250
     output_bytes: int = 64 * MIB
     archive_entries: int = 2_000
     archive_bytes: int = 200 * MIB

@@ -6,14 +6,12 @@ whole: passages of a page share its confidence, and are marked with it (``vector
 
 import contextlib
 import re
-import tempfile
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from PIL import Image, ImageChops, ImageFilter
 
-from ingestion.extract.packs import fits, packs_for, packs_of
+from ingestion.extract.packs import are_of_several_scripts, fits, packs_for, packs_of
 from ingestion.extract.reading import Work
 from ingestion.extract.tesseract import Crew, Run, Steps, installed_packs
 from models.errors import ParserFailed, TimedOut
@@ -54,11 +52,6 @@ class Recognised:
         return self.confidence >= GOOD_CONFIDENCE
 
 
-def keep_files_in(folder: Path) -> None:
-    """Have temporary files, should a library want any, in this folder: only this jail has it and it dies with it."""
-    tempfile.tempdir = str(folder)
-
-
 def recognise(picture: Image.Image, work: Work) -> Recognised:
     """Return the text of one grey picture, as ``recognise_all`` does."""
     return next(recognised for _, recognised in recognise_all([picture], work))
@@ -93,6 +86,12 @@ class _Document:
         self.languages = languages
         self.installed = installed_packs()
         self._learned: tuple[str, ...] = ()
+        self._is_of_several_scripts = are_of_several_scripts(languages)
+
+    @property
+    def script_is_open(self) -> bool:
+        """Say whether the learner reads several scripts and no page has told yet which one this is in."""
+        return self._is_of_several_scripts and not self._learned
 
     def packs(self, script: str | None = None) -> tuple[str, ...]:
         """Return the packs to begin a page with, or those for a script."""
@@ -140,9 +139,11 @@ class _Attempt:
 class _Page:
     """One page under recognition.
 
-    It is read in the expected languages first. Only when that is not sure of itself, script and orientation are asked
-    for, and then the other light is tried. A text in a language that none of the packs is made for is read once more
-    with its own. What was read best is kept; below a confidence of 45 nothing is: it is a picture of something else.
+    It is read in the expected languages first; where those are of several scripts, the script is asked for before,
+    since packs of all of them cost several times the time. Only when that is not sure of itself, script and
+    orientation are asked for, and then the other light is tried. A text in a language that none of the packs is made
+    for is read once more with its own. What was read best is kept; below a confidence of 45 nothing is: it is a picture
+    of something else.
     """
 
     def __init__(self, picture: Image.Image, document: _Document) -> None:
@@ -153,7 +154,12 @@ class _Page:
 
     def steps(self) -> Steps[Recognised]:
         """Return the text. Raises what goes wrong with the first attempt only."""
-        self._best = yield from self._attempt(0, self._document.packs())
+        layout = None
+        if self._document.script_is_open:
+            with contextlib.suppress(TimedOut):
+                layout = yield from self._layout()
+        layout = layout or _Layout(0, None)
+        self._best = yield from self._attempt(layout.degrees, self._document.packs(layout.script))
         with contextlib.suppress(TimedOut, ParserFailed):
             if not self._best.is_sure:
                 yield from self._look_closer()

@@ -58,6 +58,12 @@ def packs_for(script: str | None, languages: Sequence[str], installed: frozenset
     return _complete(chosen, installed)
 
 
+def are_of_several_scripts(languages: Sequence[str]) -> bool:
+    """Say whether these are several languages and not all of them are written in the Latin script."""
+    expected = {_PACKS[language] for language in languages if language in _PACKS}
+    return len(expected) > 1 and any(pack in row for pack in expected for row in _PACKS_BY_SCRIPT.values())
+
+
 def packs_of(language: str, installed: frozenset[str]) -> tuple[str, ...]:
     """Return the packs to read a text of this ISO 639-1 language with; none when its own is not installed."""
     pack = _PACKS.get(language, "")

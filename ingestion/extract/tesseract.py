@@ -1,7 +1,9 @@
-"""Running tesseract: several at once, through pipes.
+"""Running tesseract: several at once.
 
-Owns the processes. One thread starts, feeds and reads all of them: a child whose death signal hangs on a thread would
-die with that thread, and PDFium, which draws the pages in between, bears only one. No file is written.
+Owns the processes. Through pytesseract, which puts the page and its words into files, only where those lie on a file
+system of this jail's own, which dies with it; otherwise through pipes, and no file is written. One thread follows all
+of them: PDFium, which draws the pages in between, bears only one, and a child whose death signal hangs on a thread
+would die with that thread.
 """
 
 import contextlib
@@ -13,14 +15,18 @@ import resource
 import select
 import signal
 import subprocess
+import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from ctypes import CDLL
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
+import pytesseract
 from PIL import Image
 
 from models.errors import MayflyError, ParserFailed, TimedOut
@@ -31,8 +37,12 @@ _PATIENCE = 2.0
 _READ_BYTES = 256 * 1024
 # A page of words is some tens of kilobytes; a program that says much more has lost its way.
 _MAX_OUTPUT_BYTES = 16 * 1024 * 1024
+# Of the jail's folder, what the pictures of all workers together may take unpacked.
+_MAX_PICTURE_BYTES = 64 * 1024 * 1024
 
 _libc = CDLL(None)
+# Set by the jail where its walls give it a folder that vanishes with it.
+_private_folder: Path | None = None
 
 Result = TypeVar("Result")
 
@@ -44,10 +54,49 @@ class Run:
     picture: Image.Image = field(repr=False)
     arguments: tuple[str, ...]
 
+    @property
+    def bytes(self) -> int:
+        """Return the size of the picture, unpacked."""
+        return self.picture.width * self.picture.height
+
 
 # What is done with one picture: yields runs, is sent what each printed, and returns a result. A run that fails is
 # thrown in as ``TimedOut`` or ``ParserFailed``.
 Steps = Generator[Run, str, Result]
+
+
+def keep_files_in(folder: Path) -> None:
+    """Allow files in this folder: it lies on a file system that only this jail has and that dies with it."""
+    global _private_folder  # noqa: PLW0603 - a jail reads one document and has one folder.
+    _private_folder = folder
+    tempfile.tempdir = str(folder)
+
+
+class _Running(Protocol):
+    """One run of the program. ``entrance`` takes the picture and ``exit`` gives the words; -1 where there is none."""
+
+    entrance: int
+    exit: int
+
+    def feed(self) -> bool:
+        """Hand over as much of the picture as is taken; say whether that was all."""
+        ...
+
+    def shut(self) -> None:
+        """Say that the picture is complete."""
+        ...
+
+    def read(self) -> bool:
+        """Take what is printed; say whether that was all."""
+        ...
+
+    def outcome(self, seconds: float) -> str | MayflyError:
+        """Return what was printed, or why that is no use. To be called when the output is closed, or too long."""
+        ...
+
+    def kill(self) -> None:
+        """End it, whatever it is doing, and close what leads to it."""
+        ...
 
 
 class Crew(Generic[Result]):
@@ -62,7 +111,7 @@ class Crew(Generic[Result]):
         self._workers, self._seconds, self._begins = workers, seconds, begins
         self._poll = select.poll()
         self._ready = deque[tuple[_Task[Result], Run]]()
-        self._running = dict[_Process, _Task[Result]]()
+        self._running = dict[_Running, _Task[Result]]()
         self._done = deque[tuple[int, Result]]()
 
     def work_through(self, all_steps: Iterable[Steps[Result]]) -> Iterator[tuple[int, Result]]:
@@ -107,13 +156,19 @@ class Crew(Generic[Result]):
         else:
             task.deadline = task.began + self._seconds
         try:
-            process = _Process(run, self._seconds)
+            process = self._process(run, task)
         except (OSError, subprocess.SubprocessError):
             self._tell(task, ParserFailed())
             return
         self._running[process] = task
-        self._poll.register(process.entrance, select.POLLOUT)
+        if process.entrance >= 0:
+            self._poll.register(process.entrance, select.POLLOUT)
         self._poll.register(process.exit, select.POLLIN)
+
+    def _process(self, run: Run, task: "_Task[Result]") -> _Running:
+        if _private_folder is None:
+            return _Process(run, self._seconds)
+        return _Call(run, seconds=task.seconds_left(), is_small=run.bytes * self._workers <= _MAX_PICTURE_BYTES)
 
     def _attend(self) -> None:
         """Wait until something can be fed or read, or a picture's time is over, and see to it."""
@@ -132,7 +187,7 @@ class Crew(Generic[Result]):
     def _patience_ms(self) -> float:
         return max(0.0, min(task.seconds_left() for task in self._running.values())) * 1000 + 1
 
-    def _end(self, process: "_Process", outcome: str | MayflyError) -> None:
+    def _end(self, process: _Running, outcome: str | MayflyError) -> None:
         for descriptor in (process.entrance, process.exit):
             with contextlib.suppress(KeyError, ValueError):
                 self._poll.unregister(descriptor)
@@ -160,8 +215,68 @@ class _Task(Generic[Result]):
         return math.inf if self.deadline is None else self.deadline - time.monotonic()
 
 
+class _Call:
+    """One run through pytesseract, in a thread of its own, which does nothing but wait for the program.
+
+    It cannot be ended from outside; its time ends it, and the jail's end, at the latest.
+    """
+
+    def __init__(self, run: Run, *, seconds: float, is_small: bool) -> None:
+        self.entrance = -1
+        self.exit = os.eventfd(0)
+        self._outcome: str | MayflyError = TimedOut()
+        self._run = run
+        self._seconds = max(1, math.ceil(seconds))
+        # Packing the pixels costs more time than it saves, as long as there is room for them.
+        run.picture.format = "PPM" if is_small else "PNG"
+        self._done = os.dup(self.exit)
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        try:
+            self._outcome = self._ask()
+        finally:
+            os.eventfd_write(self._done, 1)
+            os.close(self._done)
+
+    def _ask(self) -> str | MayflyError:
+        arguments = self._run.arguments
+        kind = "tsv" if arguments[-1] == "tsv" else "osd"
+        languages = arguments[arguments.index("-l") + 1] if "-l" in arguments else None
+        config = f"--psm {arguments[arguments.index('--psm') + 1]}" + (" tsv" if kind == "tsv" else "")
+        try:
+            ask = pytesseract.pytesseract.run_and_get_output
+            return str(ask(self._run.picture, kind, languages, config, 0, self._seconds))
+        except RuntimeError as error:
+            # A failed run is a RuntimeError as well; only the time-out is one exactly.
+            return TimedOut() if type(error) is RuntimeError else ParserFailed()
+        except (OSError, UnicodeError, ValueError):
+            return ParserFailed()
+
+    def feed(self) -> bool:
+        """Return that all is handed over."""
+        return True
+
+    def shut(self) -> None:
+        """Do nothing: there is no way in."""
+
+    def read(self) -> bool:
+        """Return that all is there, which is when ``exit`` can be read."""
+        return True
+
+    def outcome(self, seconds: float) -> str | MayflyError:
+        """Return what was printed, or why that is no use."""
+        return TimedOut() if seconds <= 0 else self._outcome
+
+    def kill(self) -> None:
+        """Listen no longer."""
+        if self.exit >= 0:
+            os.close(self.exit)
+            self.exit = -1
+
+
 class _Process:
-    """One run of the program. ``entrance`` takes the picture and ``exit`` gives the words; -1 once it is closed."""
+    """One run through pipes. ``entrance`` and ``exit`` are -1 once they are closed."""
 
     def __init__(self, run: Run, cpu_seconds: float) -> None:
         """Start it. Raises ``OSError``."""
