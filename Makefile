@@ -1,7 +1,8 @@
-.PHONY: help run test lint types contracts check bench constraints openapi clean setup-run setup-test
+.PHONY: help run test lint types contracts check bench fuzz constraints openapi clean setup-run setup-test
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
+FUZZ_SECONDS ?= 60
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ check: lint types contracts test ## All of the above that a change must pass
 
 bench: setup-test ## Measure, and say how (see benchmarks/README.md)
 	@set -e; for file in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python -m benchmarks.$$(basename $$file .py); done
+
+fuzz: setup-test ## Damage files for FUZZ_SECONDS (60) a parser (see fuzz/README.md)
+	@$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
 
 constraints: setup-test ## Pin the newest allowed versions anew
 	@scripts/constraints

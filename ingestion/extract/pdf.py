@@ -19,7 +19,7 @@ from PIL import Image
 
 from ingestion.extract import ocr
 from ingestion.extract.bookmarks import Bookmarks
-from ingestion.extract.pdf_text import MIN_CHARACTERS, Worth, is_arabic, repaired, worth_of
+from ingestion.extract.pdf_text import Worth, is_arabic, repaired, worth_of
 from ingestion.extract.pypdf_reader import SecondReader
 from ingestion.extract.reading import Pages, Reading, Work
 from models.errors import ParserFailed, TooManyPages, TooMuchText
@@ -104,7 +104,9 @@ def _text_layer(first: pdfium.PdfDocument, second: SecondReader, index: int, max
         worth = worth_of(text)
         if is_arabic(text) or worth in {Worth.DOUBTFUL, Worth.BROKEN}:
             other = second.text(index)
-            if len(other.strip()) >= MIN_CHARACTERS and worth_of(other) is Worth.GOOD:
+            found = worth_of(other)
+            # A few words of Arabic are worth more the right way round than many the wrong one.
+            if found is Worth.GOOD or (found is Worth.SHORT and is_arabic(other)):
                 text, worth = other, Worth.GOOD
         return _Draft(text, worth, is_scan=worth is Worth.SHORT and _is_scan(page))
 

@@ -285,8 +285,9 @@ def test_no_good_page_is_thought_to_be_broken(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize("sample", manifest("pdf-scanned"), ids=lambda sample: Path(sample.file).stem)
-def test_scans_nobody_here_made_are_read(sample: Sample) -> None:
-    (page,) = pdf.read(sample.untrusted, WORK).pages
+@pytest.mark.parametrize("languages", [(), ("en",), ("fr", "zh", "ja")], ids=["no hint", "en", "three scripts"])
+def test_scans_nobody_here_made_are_read(sample: Sample, languages: tuple[str, ...]) -> None:
+    (page,) = pdf.read(sample.untrusted, replace(WORK, languages=languages)).pages
 
     assert folded(sample.must_contain) in folded(text_of(page))
     assert (page.ocr_confidence or 0) > 80
@@ -302,6 +303,14 @@ def test_scans_nobody_here_made_are_read(sample: Sample) -> None:
 )
 def test_turned_arabic_ligatures_are_turned_back(raw: str, text: str) -> None:
     assert repaired(raw) == text
+
+
+def test_few_words_of_arabic_are_read_the_right_way_round_too() -> None:
+    (sample,) = [each for each in manifest("pdf") if each.file.endswith("habibi-rotated.pdf")]
+
+    texts = [text_of(page) for page in pdf.read(sample.untrusted, WORK).pages]
+
+    assert all("حَبيبي" in text or "حبيبي" in text for text in texts), texts
 
 
 def test_what_was_filled_into_a_form_belongs_to_its_page() -> None:

@@ -1,0 +1,1 @@
+"""Other readers of documents, run in an environment of their own."""
