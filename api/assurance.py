@@ -42,6 +42,7 @@ def assurance(resources: Resources) -> Assurance:
         weak_host_allowed=settings.allow_weak_host,
         jail=_jail(resources),
         sessions_without_network=_sessions_without_network(resources),
+        links_allowed=settings.links.allowed,
         encryption=_encryption(resources),
         model=_model(resources),
         receipt_key_id=resources.signer.key_id,

@@ -9,7 +9,7 @@ from models.documents import service as document_record
 from models.documents.service import DocumentInfo
 from models.receipts import service as receipt_record
 from models.sessions import service as session_record
-from sessions.messages import FILENAME_PURPOSE, SealedText
+from sessions.messages import FILENAME_PURPOSE, SOURCE_LINK_PURPOSE, SealedText
 
 
 def export(resources: Resources, session: LearnersSession) -> wire.Export:
@@ -23,8 +23,10 @@ def export(resources: Resources, session: LearnersSession) -> wire.Export:
         SealedText(purpose=account_record.USERNAME_PURPOSE, sealed=account.sealed_username),
         SealedText(purpose=account_record.EMAIL_PURPOSE, sealed=account.sealed_email),
         *(SealedText(purpose=FILENAME_PURPOSE, sealed=info.facts.sealed_filename or b"") for info in documents),
+        *(SealedText(purpose=SOURCE_LINK_PURPOSE, sealed=info.facts.sealed_source_link or b"") for info in documents),
     ]
-    username, email, *filenames = session.client.unseal(sealed)
+    username, email, *names = session.client.unseal(sealed)
+    filenames, links = names[: len(documents)], names[len(documents) :]
     return wire.Export(
         user_id=account.user_id,
         username=username,
@@ -33,12 +35,12 @@ def export(resources: Resources, session: LearnersSession) -> wire.Export:
         target_languages=list(account.target_languages),
         created_on=account.created_on,
         sessions=[wire.ExportedSession.model_validate(info, from_attributes=True) for info in sessions],
-        documents=[_document(info, filename) for info, filename in zip(documents, filenames, strict=True)],
+        documents=[_document(*facts) for facts in zip(documents, filenames, links, strict=True)],
         receipts=[Receipt.of(receipt) for receipt in receipts if receipt is not None],
     )
 
 
-def _document(info: DocumentInfo, filename: str | None) -> wire.ExportedDocument:
+def _document(info: DocumentInfo, filename: str | None, source_link: str | None) -> wire.ExportedDocument:
     facts = info.facts
     return wire.ExportedDocument(
         document_id=facts.content_id,
@@ -54,4 +56,5 @@ def _document(info: DocumentInfo, filename: str | None) -> wire.ExportedDocument
         error=facts.error,
         uploaded_at=info.upload_time,
         filename=filename,
+        source_link=source_link,
     )

@@ -41,16 +41,17 @@ def confines_signals() -> bool:
     return version() >= _SCOPE_VERSION
 
 
-def confine(*, readable: Iterable[str], devices: Iterable[str], own: Path | None) -> None:
+def confine(*, readable: Iterable[str], devices: Iterable[str], own: Path | None, tcp: bool = False) -> None:
     """Leave this thread and all it starts the readable paths, the devices, and in its own folder files and folders.
 
-    What is missing is skipped. Needs ``no_new_privs``. Raises ``OSError`` where the kernel refuses; then nothing holds.
+    With ``tcp`` TCP stays as it was, else it is taken too. What is missing is skipped. Needs ``no_new_privs``. Raises
+    ``OSError`` where the kernel refuses; then nothing holds.
     """
     known = version()
     rights = (1 << _FILE_RIGHTS.get(known, _ALL_FILE_RIGHTS)) - 1
     layout = [rights]
     if known >= _TCP_VERSION:
-        layout.append(_TCP)
+        layout.append(0 if tcp else _TCP)
     if known >= _SCOPE_VERSION:
         layout.append(_SCOPE)
     attributes = struct.pack(f"{len(layout)}Q", *layout)

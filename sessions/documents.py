@@ -158,10 +158,11 @@ class Shelf:
 class Stopwatch:
     """Seconds and pages by stage, for ``DocumentState.timings``."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: dict[str, Timing] | None = None) -> None:
+        """Go on from the stages that the document was through before."""
         self._stage: str | None = None
         self._since = time.monotonic()
-        self._timings: dict[str, Timing] = {}
+        self._timings = dict(before or {})
 
     def enter(self, stage: str | None, pages_done: int = 0, pages_known: int = 0) -> dict[str, Timing]:
         """Start a stage or go on in it; return all stages so far. ``None`` ends the last one."""

@@ -247,7 +247,7 @@ class Workspace:
                 self._ingest(document)
                 self._clear(document)
             except Exception as error:  # noqa: BLE001  # Without this thread no later document would ever end.
-                self._note_failure(document, error, Stopwatch())
+                self._note_failure(document, error, Stopwatch(before=document.state.timings))
             finally:
                 self.shelf.let_go(document)
 
@@ -258,7 +258,7 @@ class Workspace:
             self._collection.remove(document.document_id)
 
     def _ingest(self, document: Document) -> None:
-        watch = Stopwatch()
+        watch = Stopwatch(before=document.state.timings)  # A link was fetched before.
 
         def report(advance: Advance) -> None:
             status = "embedding" if advance.stage == "embedding" else "extracting"

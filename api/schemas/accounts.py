@@ -120,6 +120,7 @@ class ExportedDocument(Outgoing):
     error: str | None
     uploaded_at: datetime
     filename: Annotated[str | None, Field(repr=False)]
+    source_link: Annotated[str | None, Field(repr=False)]
 
 
 class Export(Outgoing):

@@ -137,6 +137,7 @@ class Assurance(Outgoing):
     weak_host_allowed: bool
     jail: Jail | None
     sessions_without_network: bool | None
+    links_allowed: bool
     encryption: Encryption
     model: Model | None
     receipt_key_id: str

@@ -5,6 +5,7 @@ and sent. Refuses what two parsers could read in two ways, every host that is no
 not a public one. Nothing of a refused link is in the error.
 """
 
+import inspect
 import ipaddress
 import re
 from dataclasses import dataclass, field
@@ -61,6 +62,9 @@ _NOT_PUBLIC_6: Final = tuple(
     ipaddress.IPv6Network(network)
     for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
+
+# The library keeps the last links it split for ever, in a cache that holds them beyond their session.
+_urlsplit = inspect.unwrap(urlsplit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,6 @@ def _sendable(untrusted_target: str) -> str:
 
 def _require_agreement(link: Link) -> None:
     """Return when the standard library reads the same host and port out of the link. Raises ``LinkRefused``."""
-    again = urlsplit(link.url)
+    again = _urlsplit(link.url)
     if (again.scheme, again.hostname, again.port, again.username) != (link.scheme, link.host, None, None):
         raise LinkRefused

@@ -2,15 +2,17 @@
 
 Owns every byte that leaves for a site. Refuses a name of which any address is not public, follows a redirect only
 through the same checks, sends nothing that tells who asks, and stops at the byte and at the second that is too much.
-h11 reads HTTP and opens nothing by itself, so there is no proxy, no password file, no cookie jar, no decompression and
-no redirect that would have to be switched off.
+h11 reads HTTP and opens nothing by itself, so there is no proxy, no password file, no cookie jar and no redirect that
+would have to be switched off. What a site compresses against our wish is unpacked piece by piece, and counted.
 """
 
 import contextlib
+import itertools
 import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,6 +28,9 @@ _HEADER_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
 _OK = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GZIP = frozenset({"gzip", "x-gzip"})
+_GZIP_WINDOW, _ZLIB_WINDOW, _BARE_WINDOW = 31, 15, -15  # As zlib's ``wbits`` tells what is around the data.
+_DEFLATED = 8  # The method in the first byte of a zlib header; bare data that begins so would be a reserved block.
 # What is not worth fetching: the content itself is judged again in the jail, whatever the site calls it.
 _MEDIA_TYPES = frozenset({
     *("text/html", "application/xhtml+xml", "text/plain", "text/markdown", "text/csv", "text/vtt", "text/srt"),
@@ -187,8 +192,11 @@ class Visit:
     # --- the answer --------------------------------------------------------------------------------------------------
 
     def _judge(self, http: h11.Connection, answer: h11.Response) -> Found:
+        if answer.status_code != _OK:
+            raise LinkFailed
         # Nothing was offered but identity, so whatever comes encoded comes from a site that does as it likes.
-        if answer.status_code != _OK or (_one(answer, b"content-encoding") or "identity").strip().lower() != "identity":
+        encoding = (_one(answer, b"content-encoding") or "identity").strip().lower()
+        if encoding not in {"identity", "deflate", *_GZIP}:
             raise LinkFailed
         media_type = (_one(answer, b"content-type") or "").partition(";")[0].strip().lower() or None
         if media_type is not None and media_type.startswith(("video/", "audio/")):
@@ -199,18 +207,46 @@ class Visit:
         if length is not None and int(length) > self._bounds.max_bytes:
             raise FileTooLarge
         declared = None if media_type == "application/octet-stream" else media_type
-        return Found(untrusted_media_type=declared, body=self._body(http))
+        return Found(untrusted_media_type=declared, body=self._body(http, encoding))
 
-    def _body(self, http: h11.Connection) -> Iterator[bytes]:
-        left = self._bounds.max_bytes
+    def _body(self, http: h11.Connection, encoding: str) -> Iterator[bytes]:
         with self._explained():
-            while isinstance(event := self._next(http), h11.Data):
-                left -= len(event.data)
-                if left < 0:
-                    raise FileTooLarge
-                yield bytes(event.data)
-            if not isinstance(event, h11.EndOfMessage):
+            arriving = self._counted(self._arriving(http))
+            yield from arriving if encoding == "identity" else self._counted(self._unpacked(arriving, encoding))
+
+    def _arriving(self, http: h11.Connection) -> Iterator[bytes]:
+        while isinstance(event := self._next(http), h11.Data):
+            yield bytes(event.data)
+        if not isinstance(event, h11.EndOfMessage):
+            raise LinkFailed
+
+    def _counted(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass on what comes. Raises ``FileTooLarge`` at the first part that is too much, before it is passed on."""
+        left = self._bounds.max_bytes
+        for part in parts:
+            left -= len(part)
+            if left < 0:
+                raise FileTooLarge
+            yield part
+
+    def _unpacked(self, parts: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+        """Unpack in steps of ``_READ_BYTES``, however much a part holds. Raises ``zlib.error``, ``LinkFailed``."""
+        first = next(parts, b"")
+        unpacker = zlib.decompressobj(_window(encoding, first))
+        for part in itertools.chain((first,), parts):
+            if part and unpacker.eof:
+                raise LinkFailed  # Something is behind the end, where readers disagree whether it counts.
+            packed = part
+            while packed and not unpacker.eof:
+                self._left()
+                yield unpacker.decompress(packed, _READ_BYTES)
+                packed = unpacker.unconsumed_tail
+            if unpacker.unused_data:
                 raise LinkFailed
+        while not unpacker.eof and (rest := unpacker.decompress(b"", _READ_BYTES)):
+            yield rest
+        if not unpacker.eof:
+            raise LinkFailed
 
     def _next(self, http: h11.Connection) -> h11.Event | type[h11.PAUSED]:
         while (event := http.next_event()) is h11.NEED_DATA:
@@ -248,7 +284,7 @@ class Visit:
             raise
         except TimeoutError:
             raise TimedOut from None
-        except (OSError, ValueError, h11.ProtocolError):
+        except (OSError, ValueError, zlib.error, h11.ProtocolError):
             raise LinkFailed from None
 
 
@@ -258,3 +294,10 @@ def _one(answer: h11.Response, name: bytes) -> str | None:
     if len(values) > 1:
         raise LinkFailed
     return values[0].decode("latin-1") if values else None
+
+
+def _window(encoding: str, untrusted_start: bytes) -> int:
+    """Return what zlib must expect: for "deflate" sites send either a zlib stream, as they should, or bare data."""
+    if encoding in _GZIP:
+        return _GZIP_WINDOW
+    return _ZLIB_WINDOW if untrusted_start[:1] and untrusted_start[0] & 0x0F == _DEFLATED else _BARE_WINDOW

@@ -30,12 +30,18 @@ def redirect(location: str, *, status: str = "302 Found", body: bytes = b"") -> 
 class Site:
     """A loopback server; ``answers`` are by path, ``requests`` are whole request heads in the order of coming."""
 
-    def __init__(self, answers: Mapping[str, Answer], *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, Answer],
+        *,
+        tls: ssl.SSLContext | None = None,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
         self.answers = dict(answers)
         self.requests = list[bytes]()
         self.connections = 0
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(address)
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
 

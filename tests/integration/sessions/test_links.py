@@ -116,6 +116,8 @@ def test_a_link_becomes_a_document_that_can_be_asked(linked: Linked):
 
     assert (first.status, first.filename, first.progress) == ("queued", "bees.html", 0.0)
     assert (state.status, state.error, state.bytes, state.media_type) == ("ready", None, len(TEXT), "text/html")
+    assert next(iter(state.timings)) == "fetching"
+    assert {"extracting", "embedding"} <= set(state.timings), "what came after is there too"
     assert any(MARKER in text for text in linked.session.ask("Where does the bee sleep?"))
     assert linked.host.sealed_files() == []
 

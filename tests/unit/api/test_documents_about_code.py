@@ -128,6 +128,7 @@ def test_the_contract_has_these_routes() -> None:
         ("HEAD", "/v1/sessions/current/uploads/{upload_id}"),
         ("PATCH", "/v1/sessions/current/uploads/{upload_id}"),
         ("DELETE", "/v1/sessions/current/uploads/{upload_id}"),
+        ("POST", "/v1/sessions/current/links"),
         ("POST", "/v1/sessions/current/queries"),
         ("POST", "/v1/sessions/{session_id}/end"),
         ("GET", "/v1/receipts/key"),

@@ -1,5 +1,5 @@
 import contextlib
-from urllib.parse import urlsplit
+from urllib.parse import clear_cache, urlsplit  # type: ignore[attr-defined]  # Not in its stubs.
 
 import httpx2
 import pytest
@@ -133,6 +133,13 @@ def test_a_refusal_says_nothing_of_the_link():
 ])  # fmt: skip
 def test_a_link_gives_its_document_a_name(url: str, name: str):
     assert read_link(url).name == name
+
+
+def test_a_link_that_was_read_is_kept_in_no_cache():
+    clear_cache()
+    read_link("http://a.example/b")
+
+    assert urlsplit.cache_info().currsize == 0  # type: ignore[attr-defined]  # It is an ``lru_cache``.
 
 
 def test_the_kept_link_has_no_query():

@@ -2,9 +2,11 @@
 
 import contextlib
 import gzip
+import os
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -146,6 +148,55 @@ def test_a_certificate_for_another_name_ends_the_fetch_before_the_request(tmp_pa
         assert here.sites[PUBLIC, 443].requests == []
 
 
+# --- what a site compresses against our wish --------------------------------------------------------------------------
+
+
+def bare(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [
+    ("gzip", gzip.compress), ("X-GZip", gzip.compress), ("deflate", zlib.compress), ("deflate", bare),
+])  # fmt: skip
+@pytest.mark.parametrize("body", [b"", BODY, BODY * 1000])
+def test_what_is_compressed_once_is_unpacked(encoding: str, pack: Callable[[bytes], bytes], body: bytes):
+    with world({"/": page(pack(body), f"Content-Encoding: {encoding}")}) as here:
+        assert fetch(here) == ("text/html", body)
+
+
+def test_both_what_comes_and_what_it_unpacks_to_are_counted():
+    exact, more = bytes(BOUNDS.max_bytes), bytes(BOUNDS.max_bytes + 1)
+    noise = os.urandom(BOUNDS.max_bytes)  # Packed it is larger than itself.
+    answers = {path: page(gzip.compress(body), "Content-Encoding: gzip")
+               for path, body in {"/exact": exact, "/more": more, "/noise": noise}.items()}  # fmt: skip
+    with world(answers) as here:
+        assert fetch(here, "http://site.example/exact")[1] == exact
+        for path in ("/more", "/noise"):
+            with pytest.raises(FileTooLarge):
+                fetch(here, f"http://site.example{path}")
+
+
+def bomb(sock: socket.socket) -> None:
+    """Answer with ten gigabytes of zeros in ten megabytes."""
+    packer = zlib.compressobj(9, wbits=31)
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n\r\n")
+    for _ in range(10 * 1024):
+        sock.sendall(packer.compress(bytes(1024 * 1024)))
+
+
+def test_a_bomb_is_cut_off_before_it_goes_off():
+    bounds = Bounds(max_bytes=5_000_000, max_seconds=30, redirects=0)
+    with world({"/": bomb}) as here, Visit(here.network, bounds) as visit:
+        found = visit.find(read_link("http://site.example/"))
+        sizes = list[int]()
+        with pytest.raises(FileTooLarge):
+            sizes.extend(map(len, found.body))
+
+        assert 0 < max(sizes) <= 64 * 1024, "no more is ever unpacked at once"
+        assert sum(sizes) <= bounds.max_bytes
+
+
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 
@@ -179,7 +230,12 @@ _CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
     pytest.param(_HEAD + b"Content-Length: -5\r\n\r\nshort", LinkFailed, id="negative length"),
     pytest.param(b"SSH-2.0-OpenSSH\r\n", LinkFailed, id="not http"),
     pytest.param(b"", LinkFailed, id="silence and goodbye"),
-    pytest.param(page(gzip.compress(bytes(10_000_000)), "Content-Encoding: gzip"), LinkFailed, id="gzip bomb"),
+    pytest.param(page(gzip.compress(BODY)[:-9], "Content-Encoding: gzip"), LinkFailed, id="gzip cut off"),
+    pytest.param(page(b"", "Content-Encoding: gzip"), LinkFailed, id="gzip of nothing at all"),
+    pytest.param(page(gzip.compress(BODY) + b"x", "Content-Encoding: gzip"), LinkFailed, id="more behind the gzip"),
+    pytest.param(page(BODY, "Content-Encoding: gzip"), LinkFailed, id="no gzip"),
+    pytest.param(page(BODY, "Content-Encoding: deflate"), LinkFailed, id="no deflate"),
+    pytest.param(page(BODY, "Content-Encoding: zstd"), LinkFailed, id="zstd"),
     pytest.param(page(b"x", "Content-Encoding: br"), LinkFailed, id="brotli"),
     pytest.param(page(b"x", "Content-Encoding: gzip, gzip"), LinkFailed, id="chained"),
     pytest.param(page(b"x", "Content-Encoding: identity", "Content-Encoding: gzip"), LinkFailed, id="two encodings"),
