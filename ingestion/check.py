@@ -10,13 +10,12 @@ import unicodedata
 from typing import NoReturn
 
 from ingestion.limits import JailLimits
-from models.content import Chunk, Extraction, Page
+from models.content import MAX_HEADINGS, Chunk, Extraction, Page
 from models.errors import ParserFailed
 from models.vocabulary import FILE_TYPES, OTHER_FILE_TYPE
 
 MEDIA_TYPES = FILE_TYPES - {OTHER_FILE_TYPE}
 MAX_LABEL_CHARACTERS = 32
-MAX_HEADINGS = 8
 MAX_HEADING_CHARACTERS = 300
 MAX_SECONDS = 100 * 3600.0
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 from semantic_text_splitter import TextSplitter
 
-from ingestion.check import MAX_HEADING_CHARACTERS, MAX_HEADINGS
+from ingestion.check import MAX_HEADING_CHARACTERS
 from ingestion.limits import CHARACTERS_PER_TOKEN
 from ingestion.outline import Heading, Outline
-from models.content import Chunk, Page
+from models.content import MAX_HEADINGS, Chunk, Page
 from models.errors import QuotaExceeded
 from vectorstore.tokens import TokenCounter
 

@@ -4,10 +4,17 @@ These types live in the memory of a session process and on the sockets beside it
 (an import contract enforces it), and none of them shows content in its ``repr``.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+# Bounds that hold while an answer is decoded, before anything is checked: of what a hostile reader claims, no more than
+# this is ever made. Far above every setting.
+_MAX_PAGES = 10_000
+_MAX_CHUNKS = 200_000
+MAX_HEADINGS = 8
+
+Headings = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_HEADINGS)]
 DocumentStatus = Literal["queued", "extracting", "embedding", "ready", "failed"]
 Relevance = Literal["high", "medium", "low"]
 
@@ -42,7 +49,7 @@ class Chunk(_Quiet, frozen=True):
     page: int
     start: int
     end: int
-    heading: tuple[str, ...] = ()
+    heading: Headings = ()
     seconds: tuple[float, float] | None = None
 
 
@@ -53,8 +60,8 @@ class Extraction(_Quiet, frozen=True):
     """
 
     media_type: str
-    pages: tuple[Page, ...]
-    chunks: tuple[Chunk, ...]
+    pages: Annotated[tuple[Page, ...], msgspec.Meta(max_length=_MAX_PAGES)]
+    chunks: Annotated[tuple[Chunk, ...], msgspec.Meta(max_length=_MAX_CHUNKS)]
     language: str | None
     attachments: int = 0
 

@@ -1,3 +1,6 @@
+import resource
+
+import msgspec
 import pytest
 
 from ingestion.check import check
@@ -64,3 +67,23 @@ def test_a_chunk_longer_than_its_tokens_can_be_is_refused() -> None:
 
     with pytest.raises(ParserFailed):
         check(extraction(Chunk(1, 0, 641), pages=(page,)), limits)
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "count"),
+    [("heading", b"\xa0", 16_000_000), ("chunks", msgspec.msgpack.encode(Chunk(1, 0, 1)), 1_000_000)],
+)
+def test_an_answer_that_claims_too_many_parts_is_refused_before_they_are_made(
+    field: str, one: bytes, count: int
+) -> None:
+    chunk = Chunk(1, 0, 1, heading=("QQ",))
+    honest = msgspec.msgpack.encode(Extraction("text/plain", (), (chunk,), None))
+    start = honest.index(b"\x91\xa2QQ") if field == "heading" else honest.index(b"chunks") + len(b"chunks")
+    end = start + len(b"\x91\xa2QQ") if field == "heading" else start + 1 + len(msgspec.msgpack.encode(chunk))
+    lie = honest[:start] + b"\xdd" + count.to_bytes(4, "big") + one * count + honest[end:]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(lie, type=Extraction)
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000  # KiB; all of them would take far more.
