@@ -99,7 +99,6 @@ class Archive:
             raise EncryptedDocument
         if entry.compress_type not in _METHODS or stat.S_ISLNK(entry.external_attr >> 16):
             raise ParserFailed
-        self._check_ratio(entry, entry.file_size)
 
     def _check_ratio(self, entry: zipfile.ZipInfo, unpacked: int) -> None:
         if unpacked > MIB and unpacked > self._limits.archive_ratio * max(1, entry.compress_size):

@@ -6,10 +6,10 @@ before the session believes it. Refuses with ``ParserFailed``: an answer that br
 
 import math
 import re
-import unicodedata
 from typing import NoReturn
 
 from ingestion.limits import JailLimits
+from ingestion.normalise import is_compatible
 from models.content import MAX_HEADINGS, Chunk, Extraction, Page
 from models.errors import ParserFailed
 from models.vocabulary import FILE_TYPES, OTHER_FILE_TYPE
@@ -79,7 +79,7 @@ def _is_language(code: str | None) -> bool:
 
 
 def _is_clean(text: str) -> bool:
-    return _FORBIDDEN.search(text) is None and unicodedata.is_normalized("NFKC", text)
+    return _FORBIDDEN.search(text) is None and is_compatible(text)
 
 
 def _refuse() -> NoReturn:

@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from ingestion.families import MEDIA_TYPES, TEXT_FAMILIES, ZIPPED_FAMILIES, Family
 
 _NOTHING_READ = frozenset[Family]()
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN = "application/vnd.oasis.opendocument."
 _MAX_NAME_CHARACTERS = 4096
 
 
@@ -72,10 +74,12 @@ _BY_SUFFIX = {
     **_only({Family.ODS}, ".ods", ".ots"),
     **_only({Family.EPUB}, ".epub"),
     **_only(ZIPPED_FAMILIES, ".zip"),
-    # Word writes RTF under its old suffix, too.
-    **_only({Family.RTF}, ".rtf", ".doc"),
+    **_only({Family.RTF}, ".rtf"),
+    # What Word and Excel open under their old suffixes, and school portals export under them.
+    **_only({Family.RTF, Family.DOCX, Family.HTML}, ".doc"),
+    **_only({Family.XLSX, Family.CSV, Family.HTML, Family.TEXT}, ".xls"),
     **_only(TEXT_FAMILIES, *_TEXT_SUFFIXES),
-    **_only((), ".ppt", ".xls", ".docm", ".dotm", ".pptm", ".ppsm", ".potm", ".xlsm", ".xltm", ".xlsb", ".dot", ".pps"),
+    **_only((), ".ppt", ".docm", ".dotm", ".pptm", ".ppsm", ".potm", ".xlsm", ".xltm", ".xlsb", ".dot", ".pps"),
     **_only((), ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".zst", ".cab", ".iso", ".jar", ".apk"),
     **_only((), ".exe", ".dll", ".com", ".scr", ".msi", ".js", ".mjs", ".vbs", ".sh", ".bat", ".cmd", ".ps1", ".lnk"),
     **_only((), ".svg", ".xml", ".hta", ".gif", ".bmp", ".ico", ".avif", ".psd", ".eps", ".ps"),
@@ -99,7 +103,13 @@ _BY_TYPE = {
     **{media_type: frozenset({family}) for family, media_type in MEDIA_TYPES.items()},
     **_only({Family.PDF}, "application/x-pdf"),
     **_only({Family.RTF}, "text/rtf", "application/x-rtf"),
-    **_only({Family.RTF, Family.DOCX}, "application/msword"),
+    **_only({Family.RTF, Family.DOCX, Family.HTML}, "application/msword"),
+    **_only({Family.DOCX}, _OFFICE + "wordprocessingml.template"),
+    **_only({Family.PPTX}, _OFFICE + "presentationml.template", _OFFICE + "presentationml.slideshow"),
+    **_only({Family.XLSX}, _OFFICE + "spreadsheetml.template"),
+    **_only({Family.ODT}, _OPEN + "text-template"),
+    **_only({Family.ODP}, _OPEN + "presentation-template"),
+    **_only({Family.ODS}, _OPEN + "spreadsheet-template"),
     # Windows declares this for every .csv once Excel is installed.
     **_only({*TEXT_FAMILIES, Family.XLSX}, "application/vnd.ms-excel"),
     **_only({Family.PPTX}, "application/vnd.ms-powerpoint"),

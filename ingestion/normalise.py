@@ -16,6 +16,8 @@ _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 # hidden.
 _JOINED = "\u0600-\u07ff\u0900-\u0dff\u0f00-\u0fff\u1780-\u17ff"
 _JOINER = re.compile(f"(?<![{_JOINED}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINED}])")
+# 10³ is not 103, and 1½ is not 11⁄2.
+_KEPT = re.compile("([²³¹⁰ⁱ⁴-\u209c¼-¾⅐-⅟↉])")
 _ANY_JOINER = re.compile("[\u200c\u200d]")
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
@@ -46,12 +48,25 @@ def _compatible(text: str) -> str:
     A joiner that goes lets marks around it change places, which may leave another one hidden: some rounds settle that
     for every text but one made for it, which then keeps none.
     """
-    text = unicodedata.normalize("NFKC", text)
+    text = _nfkc(text)
     for pattern in (_JOINER, _JOINER, _JOINER, _ANY_JOINER):
         if not _JOINER.search(text):
             break
-        text = unicodedata.normalize("NFKC", pattern.sub("", text))
+        text = _nfkc(pattern.sub("", text))
     return text
+
+
+def is_compatible(text: str) -> bool:
+    """Say whether a text is in NFKC but for raised and lowered digits and fractions, which keep their meaning."""
+    return unicodedata.is_normalized("NFKC", _KEPT.sub(" ", text))
+
+
+def _nfkc(text: str) -> str:
+    if unicodedata.is_normalized("NFKC", text):
+        return text
+    parts = _KEPT.split(text)
+    # Every second part is what stood between: a character that is kept.
+    return "".join(part if number % 2 else unicodedata.normalize("NFKC", part) for number, part in enumerate(parts))
 
 
 def _cut_marks(text: str) -> str:

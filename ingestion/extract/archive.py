@@ -18,6 +18,8 @@ from models.errors import EmptyDocument, NestedArchive, UnsupportedType
 Extractor = Callable[[bytes, Work], Reading]
 
 _MAX_TITLE_CHARACTERS = 120
+# Among them the lock files of Word and LibreOffice, which hold the name of the account and the machine.
+_LITTER_STARTS = ("._", "~$", ".~lock.")
 _LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".directory"})
 
 
@@ -31,13 +33,15 @@ def reader_of(extractors: Mapping[Family, Extractor]) -> Extractor:
         is refused for.
         """
         archive = Archive(untrusted, work.limits)
-        pages, shift, attachments = Pages(work.limits), _Shift(work), 0
+        pages, attachments = Pages(work.limits), 0
         names = [name for name in archive.names() if not _is_litter(name)]
         if not names:
             raise EmptyDocument
+        shift = _Shift(work, members=len(names))
         for name in names:
             member = archive.read(name)
             if not member:
+                shift.finished(0)
                 continue
             reading = extractors[_family(member, name, extractors, work)](member, shift.work())
             shift.finished(len(reading.pages))
@@ -70,7 +74,7 @@ def _family(member: bytes, name: str, extractors: Mapping[Family, Extractor], wo
 def _is_litter(name: str) -> bool:
     """Say whether an operating system left this behind."""
     folder, _, last = name.replace("\\", "/").rpartition("/")
-    return last.startswith("._") or last.lower() in _LITTER or "__MACOSX" in folder.split("/")
+    return last.startswith(_LITTER_STARTS) or last.lower() in _LITTER or "__MACOSX" in folder.split("/")
 
 
 def _blocks(page: RawPage, *, markdown: bool) -> Iterator[Block]:
@@ -83,20 +87,21 @@ def _blocks(page: RawPage, *, markdown: bool) -> Iterator[Block]:
 
 
 class _Shift:
-    """Tells the pages of one member as those of the whole."""
+    """Tells the pages of one member as those of the whole; a member that is still to come counts as one page."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, members: int) -> None:
         self._whole = work
+        self._members_left = members
         self._read = 0
         self._recognised = 0
         self._recognised_here = 0
 
     def work(self) -> Work:
         """Return the terms for the next member."""
-        read, recognised = self._read, self._recognised
+        read, recognised, left = self._read, self._recognised, self._members_left - 1
 
         def report(done: int, known: int) -> None:
-            self._whole.report(read + done, read + known)
+            self._whole.report(read + done, read + known + left)
 
         def report_recognised(done: int, known: int) -> None:
             self._recognised_here = known
@@ -107,5 +112,6 @@ class _Shift:
     def finished(self, pages: int) -> None:
         """Count a member that was read."""
         self._read += pages
+        self._members_left -= 1
         self._recognised += self._recognised_here
         self._recognised_here = 0

@@ -100,6 +100,7 @@ def _parts(text: str, bookmarks: Sequence[_Bookmark], depth: int) -> Iterator[Bl
 
 def _is_heading(line: str, title: str) -> bool:
     """Say whether a line is this title, with or without the number that is printed before it."""
+    line, title = line.casefold(), title.casefold()
     return (
         line == title
         or (line.endswith(" " + title) and len(line) - len(title) <= 12)

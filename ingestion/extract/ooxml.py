@@ -18,7 +18,7 @@ from ingestion.xml import Element
 from models.errors import ParserFailed
 
 # Written before the part of a formula, so that a fraction does not read as a product.
-_FORMULA_MARKS = {"den": "/", "sup": "^", "sub": "_", "rad": "√"}
+_FORMULA_MARKS = {"num": "", "den": "/", "sup": "^", "sub": "_", "rad": "√"}
 _NO_TEXT = frozenset({"rPr", "pPr", "endParaRPr", "bodyPr", "lstStyle", "ctrlPr", "rt"})
 
 
@@ -101,8 +101,12 @@ def formula_marks(element: Element) -> tuple[str, str]:
             return _formula_character(element, "chr", "∫"), " "
         case "d":
             return _formula_character(element, "begChr", "("), _formula_character(element, "endChr", ")")
-        case name:
-            return _FORMULA_MARKS.get(name, ""), ""
+        case name if name in _FORMULA_MARKS:
+            # What is longer than a letter needs brackets: (a+b)/c is not a+b/c.
+            is_long = sum(len(part) for part in element.itertext()) > 1
+            return _FORMULA_MARKS[name] + "(" * is_long, ")" * is_long
+        case _:
+            return "", ""
 
 
 def _formula_character(element: Element, name: str, otherwise: str) -> str:

@@ -58,6 +58,10 @@ def read(untrusted: bytes, work: Work) -> Reading:
         return Reading(pages.all(), attachments=_attachments(first, work))
 
 
+# Programs that scan stamp their name on every page; what is no longer than that may be all the text layer says of one.
+_STAMP_CHARACTERS = 200
+
+
 @dataclass(slots=True)
 class _Draft:
     """A page's text so far; ``confidence`` once it was recognised."""
@@ -74,7 +78,9 @@ class _Draft:
 
     def replace(self, recognised: ocr.Recognised) -> None:
         """Take what was recognised instead, where that is better than what stands here."""
-        if recognised.is_sure or (recognised.text and self.worth is not Worth.DOUBTFUL):
+        if self.worth is Worth.GOOD and len(recognised.text) <= len(self.text):
+            return
+        if recognised.is_sure or (recognised.text and self.worth in {Worth.SHORT, Worth.BROKEN}):
             self.text, self.confidence = recognised.text, recognised.confidence
         elif not self.text.strip():
             self.confidence = recognised.confidence
@@ -108,7 +114,7 @@ def _text_layer(first: pdfium.PdfDocument, second: SecondReader, index: int, max
             # A few words of Arabic are worth more the right way round than many the wrong one.
             if found is Worth.GOOD or (found is Worth.SHORT and is_arabic(other)):
                 text, worth = other, Worth.GOOD
-        return _Draft(text, worth, is_scan=worth is Worth.SHORT and _is_scan(page))
+        return _Draft(text, worth, is_scan=len(text.strip()) < _STAMP_CHARACTERS and _is_scan(page))
 
 
 def _open(first: pdfium.PdfDocument, index: int) -> pdfium.PdfPage:

@@ -26,6 +26,11 @@ _UNSEEN = frozenset({
 })  # fmt: skip
 _WITHIN_FLOW = frozenset({"sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo", "body", "txbxContent"})
 _CHARACTERS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_NUMERIC = frozenset("0123456789+-−")
+_POSITIONS = {
+    "superscript": str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻"),
+    "subscript": str.maketrans("0123456789+-−", "₀₁₂₃₄₅₆₇₈₉₊₋₋"),
+}
 # The letters of the font "Symbol", which stand for these: formulas of old documents are written in it.
 _SYMBOLS = {
     **dict(zip(range(0xF041, 0xF05B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", strict=True)),
@@ -135,7 +140,7 @@ class _Document:
                 yield "" if is_hidden else _character(each, name)
             elif name == "r":
                 if not self._is_hidden_run(each, is_hidden=is_hidden):
-                    yield from self._inline(each, aside)
+                    yield _raised(each, "".join(self._inline(each, aside)))
             elif name == "AlternateContent":
                 yield from self._inline(ooxml.chosen(each), aside, is_hidden=is_hidden)
             elif name == "txbxContent":
@@ -311,6 +316,13 @@ def _has_header(table: Element, *, is_marked: bool) -> bool:
     first_row = xml.attribute(look, "firstRow")
     value = xml.attribute(look, "val")
     return first_row in {"1", "true", "on"} if first_row else bool(_hexadecimal(value) & 0x20)
+
+
+def _raised(run: Element, text: str) -> str:
+    """Return a run's text; numbers that are set higher or lower are written so: 10⁻³ is not 10-3."""
+    position = xml.child(run, "rPr", "vertAlign")
+    table = _POSITIONS.get("" if position is None else xml.attribute(position, "val"))
+    return text.translate(table) if table and text.strip() and set(text.strip()) <= _NUMERIC else text
 
 
 def _character(element: Element, name: str) -> str:

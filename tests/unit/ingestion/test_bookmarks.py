@@ -31,14 +31,14 @@ def outlines(writer: pypdf.PdfWriter, buffer: io.BytesIO) -> list[Outline]:
 
 def test_a_page_stands_under_the_chapter_that_began_before_it() -> None:
     writer, buffer = book(
-        ("1 Rivers", "Water flows downhill."), ("It goes on flowing.",), ("Springs", "Water comes up.")
+        ("1 RIVERS", "Water flows downhill."), ("It goes on flowing.",), ("Springs", "Water comes up.")
     )
     rivers = writer.add_outline_item(title="Rivers", page_number=0)
     writer.add_outline_item(title="Springs", page_number=2, parent=rivers)
 
     first, second, third = outlines(writer, buffer)
 
-    assert [(each.title, each.level) for each in first.headings] == [("1 Rivers", 1)]
+    assert [(each.title, each.level) for each in first.headings] == [("1 RIVERS", 1)]
     assert (second.above, second.headings) == (("Rivers",), ())
     assert third.above == ("Rivers",)
     assert [(each.title, each.level) for each in third.headings] == [("Springs", 1)]

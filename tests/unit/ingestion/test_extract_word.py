@@ -231,3 +231,21 @@ def test_more_text_than_allowed_is_refused() -> None:
 def test_a_package_without_a_document_is_damaged() -> None:
     with pytest.raises(ParserFailed):
         word.read(office.zipped({"[Content_Types].xml": "<Types/>"}), office.WORK)
+
+
+def test_numbers_set_higher_or_lower_and_parts_of_fractions_keep_their_meaning() -> None:
+    def run(text: str, position: str) -> str:
+        return f'<w:r><w:rPr><w:vertAlign w:val="{position}"/></w:rPr><w:t>{text}</w:t></w:r>'
+
+    def part(name: str, text: str) -> str:
+        return f"<m:{name}><m:r><m:t>{text}</m:t></m:r></m:{name}>"
+
+    math = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+    ten, letter = "<w:r><w:t>10</w:t></w:r>", "<w:r><w:t>H</w:t></w:r>"
+    power = f"<w:p>{ten}{run('-3', 'superscript')}{letter}{run('2', 'subscript')}</w:p>"
+    ordinal = f"<w:p><w:r><w:t>le 1</w:t></w:r>{run('er', 'superscript')}</w:p>"
+    fraction = f"<w:p><m:oMath {math}><m:f>{part('num', 'a+b')}{part('den', '2c')}</m:f></m:oMath></w:p>"
+
+    read = text_of(office.word_body(power + ordinal + fraction))
+
+    assert read.split("\n\n") == ["10⁻³H₂", "le 1er", "(a+b)/(2c)"]

@@ -47,6 +47,7 @@ def office(content_type: str, **others: str) -> bytes:
 
 WORD, SLIDES, SHEETS = "wordprocessingml.", "presentationml.", "spreadsheetml."
 ZIP = packed({"a.txt": "hello"})
+OFFICE_TYPE = "application/vnd.openxmlformats-officedocument."
 DOCX = office(MAIN.format(WORD + "document"))
 
 
@@ -248,6 +249,10 @@ def test_a_type_that_says_nothing_contradicts_nothing(declared: str | None) -> N
         (b"{\\rtf1 a}", "a.rtf", "text/rtf", Family.RTF),
         (b"{\\rtf1 a}", "a.rtf", "application/msword", Family.RTF),
         (b"{}", "a.json", "text/json", Family.JSON),
+        (DOCX, "a.dotx", OFFICE_TYPE + "wordprocessingml.template", Family.DOCX),
+        (DOCX, "a.doc", "application/msword", Family.DOCX),
+        (b"<html><p>a</p></html>", "a.doc", "application/msword", Family.HTML),
+        (b"a\tb\n1\t2\n", "a.xls", "application/vnd.ms-excel", Family.TEXT),
     ],
 )
 def test_what_browsers_declare_wrongly_does_no_harm(content: bytes, name: str, declared: str, family: Family) -> None:

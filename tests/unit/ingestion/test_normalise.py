@@ -21,6 +21,8 @@ from ingestion.normalise import normalise
         ("hid\u200cden", "hidden"),
         ("می\u200c\u200c\u200cخواهم", "میخواهم"),
         ("e\u0301", "é"),
+        ("10³ ≠ 103, 2⁵, x², 1½ ㎏ ﬁne", "10³ ≠ 103, 2⁵, x², 1½ kg fine"),
+        ("H₂O\u00a0ⁿ ²\u0301", "H₂O ⁿ ²\u0301"),
     ],
 )
 def test_the_normal_form_has_what_a_reader_sees_and_nothing_else(raw: str, normal: str) -> None:

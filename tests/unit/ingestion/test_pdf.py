@@ -146,8 +146,8 @@ def test_a_huge_page_is_drawn_small_enough() -> None:
     assert picture.width * picture.height <= 1_010_000
 
 
-def pictures_of(*pages: str, strips: int = 1) -> bytes:
-    """Return a scan: each page a picture of the text, cut into strips as some scanners do."""
+def pictures_of(*pages: str, strips: int = 1, stamp: str = "") -> bytes:
+    """Return a scan: each page a picture of the text, cut into strips as some scanners do, with a stamp in letters."""
     document, buffer = pypdfium2.PdfDocument(written(*pages)), io.BytesIO()
     canvas = Canvas(buffer)
     for page in document:
@@ -156,6 +156,7 @@ def pictures_of(*pages: str, strips: int = 1) -> bytes:
         for strip in range(strips):
             part = picture.crop((0, strip * height, picture.width, (strip + 1) * height))
             canvas.drawImage(ImageReader(part), 0, 842 - (strip + 1) * 842 / strips, 595, 842 / strips)
+        canvas.drawString(300, 10, stamp)
         canvas.showPage()
     canvas.save()
     return buffer.getvalue()
@@ -219,6 +220,15 @@ def test_scanned_pages_are_recognised_after_all_others_are_read_and_stay_in_thei
     assert [page.ocr_confidence is not None for page in pages] == [True, False, True]
     assert done == [(0, 3), (1, 3), (1, 3), (2, 3), (3, 3)]
     assert recognised == [(1, 2), (2, 2)]
+
+
+def test_a_stamp_on_a_scan_is_not_taken_for_its_text() -> None:
+    text = "A page from the scanner that says much more than the stamp"
+
+    (page,) = pdf.read(pictures_of(text, stamp="Digitalizado com CamScanner"), replace(WORK, languages=("en",))).pages
+
+    assert "says much more than" in flat(text_of(page))
+    assert page.ocr_confidence is not None
 
 
 def test_a_font_without_a_unicode_map_is_noticed_and_its_page_is_read_from_pixels() -> None:
