@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from unittest import mock
 
 import msgspec
 from PIL import Image
@@ -71,7 +72,6 @@ class Harness:
 
 def harnesses() -> dict[str, Harness]:
     """Return all of them by name. Recognising pixels is left out: pictures are decoded, and then have no text."""
-    ocr.recognise_all = _unread
     readers = [Harness(family.value, partial(_read, family, _chunker()), is_jailed=True) for family in EXTRACTORS]
     fronts = [
         Harness("identify", _identify),
@@ -95,7 +95,8 @@ def _unread(pictures: Iterable[Image.Image], _work: Work) -> Iterator[tuple[int,
 
 def _read(family: Family, chunker: Chunker, untrusted: bytes) -> None:
     """Do all that a jail does with a document of this family, and check the answer as its session would."""
-    reading = EXTRACTORS[family](untrusted, Work(LIMITS))
+    with mock.patch.object(ocr, "recognise_all", _unread):
+        reading = EXTRACTORS[family](untrusted, Work(LIMITS))
     composed = [compose(number, raw, markdown=reading.markdown) for number, raw in enumerate(reading.pages, 1)]
     chunks = chunker.chunks(composed, max_chunks=LIMITS.chunks)
     pages = tuple(page for page, _ in composed)

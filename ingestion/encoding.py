@@ -26,6 +26,28 @@ _SAMPLE_BYTES = 200_000
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 _MAX_CONTROL_SHARE = 0.01
+_MIN_GOOD_TO_BAD = 10
+# The letters outside ASCII that each language is written with. What fits several is read as the first of them.
+# Icelandic stands last: its own letters have the bytes of the Turkish ones. French goes without the rare "æ", which has
+# the byte of the frequent Polish "ć".
+_ALPHABETS = (
+    ("cp1252", (
+        "áéíñóúü", "àáâãçéêíóôõúü", "àâçèéêëîïôœùûüÿ", "àèéìíîòóùú", "äöüß", "åäöé", "åæøéòô", "äéëïóöü", "áéíóú",
+        "àçèéíïòóúü",
+    )),
+    ("cp1250", ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţ", "čćđšž")),
+    ("cp1254", ("âçğıîöşûü",)),
+    ("cp1252", ("áæðéíóöúýþ",)),
+)  # fmt: skip
+_LATIN = frozenset(encoding for encoding, _ in _ALPHABETS)
+# A dash, an apostrophe, a full point or three may stand between letters; other signs are letters misread, as are the
+# raised figures that stand for Polish ones (after three letters: "cm³" is right).
+_MISREAD = re.compile(
+    "(?<=[^\\W\\d_])[^\\w\x00-\x7f\xa0\xad\xb7\u2013\u2014\u2018\u2019\u201c\u201d\u2026](?=[^\\W\\d_])"
+    "|[^\\W\\d_][\xb9\xb2\xb3\xbc\xbd\xbe][^\\W\\d_]|[^\\W\\d_]{3}[\xb9\xb3]|\ufffd"
+)
+# These are letters to Unicode, but no language's.
+_ORDINAL_OR_UNIT = re.compile(r"(?<=[\d.])[ªº]|\bµ")
 
 
 # A browser takes these labels for the superset that Windows made of the standard.
@@ -50,9 +72,11 @@ def decode(untrusted: bytes, *, cut: bool = False, declared: str | None = None) 
             return _plausible(untrusted[len(mark) :].decode(encoding, "replace"))
     if b"\0" in untrusted:
         return _wide(untrusted)
-    if b"\x1b$" in untrusted or (text := _utf8(untrusted, cut=cut)) is None:
-        return _old(untrusted)
-    return _plausible(text)
+    if b"\x1b$" not in untrusted:
+        text = _utf8(untrusted, cut=cut) or _damaged_utf8(untrusted)
+        if text is not None:
+            return _plausible(text)
+    return _old(untrusted)
 
 
 def _declared(untrusted: bytes, label: str) -> str | None:
@@ -71,6 +95,14 @@ def _utf8(untrusted: bytes, *, cut: bool) -> str | None:
         return codecs.getincrementaldecoder("utf-8")().decode(untrusted, final=not cut)
     except UnicodeDecodeError:
         return None
+
+
+def _damaged_utf8(untrusted: bytes) -> str | None:
+    """Return a text a few bytes of which are lost: hardly any other encoding makes so many characters by chance."""
+    text = untrusted.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    good = sum(character > "\x7f" for character in text) - bad
+    return text if good >= _MIN_GOOD_TO_BAD * bad else None
 
 
 def _wide(untrusted: bytes) -> str | None:
@@ -93,6 +125,8 @@ def _old(untrusted: bytes) -> str | None:
     encoding = best.encoding
     if encoding == "tis_620" and _is_korean(sample):
         encoding = "cp949"
+    elif encoding in _LATIN:
+        encoding = _latin(sample) or encoding
     return _plausible(untrusted.decode(encoding, "replace"))
 
 
@@ -101,6 +135,22 @@ def _is_korean(sample: bytes) -> bool:
     text = sample.decode("cp949", "replace")
     outside_ascii = sum(character > "\x7f" for character in text)
     return len(_HANGUL.findall(text)) > 0.8 * outside_ascii
+
+
+def _latin(sample: bytes) -> str | None:
+    """Return the encoding in which the text has the letters of one language, which the detector often mistakes."""
+    readings = {encoding: sample.decode(encoding, "replace") for encoding in _LATIN}
+    letters = {encoding: _letters(text) for encoding, text in readings.items() if not _MISREAD.search(text)}
+    for encoding, alphabets in _ALPHABETS:
+        if encoding in letters and any(letters[encoding] <= set(alphabet) for alphabet in alphabets):
+            return encoding
+    return None
+
+
+def _letters(text: str) -> set[str]:
+    """Return the small letters outside ASCII that the text's words are written with."""
+    words = _ORDINAL_OR_UNIT.sub("", text).lower()
+    return {character for character in set(words) if character > "\x7f" and character.isalpha()}
 
 
 def _plausible(text: str) -> str | None:

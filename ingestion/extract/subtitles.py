@@ -29,7 +29,7 @@ def read(untrusted: bytes, work: Work) -> Reading:
 
 def _cues(lines: Sequence[str], *, is_web: bool) -> Iterator[Block]:
     """Yield a block for each cue that has a text, and for a paragraph that has no times."""
-    for paragraph in _paragraphs(lines):
+    for paragraph in _paragraphs(lines, is_web=is_web):
         first = paragraph[0].strip()
         timed = [index for index, line in enumerate(paragraph) if _ARROW.search(line)]
         if not timed:
@@ -42,10 +42,11 @@ def _cues(lines: Sequence[str], *, is_web: bool) -> Iterator[Block]:
             yield from _cue(paragraph[at + 1 : last], _seconds(paragraph[at]))
 
 
-def _paragraphs(lines: Sequence[str]) -> Iterator[list[str]]:
+def _paragraphs(lines: Sequence[str], *, is_web: bool) -> Iterator[list[str]]:
+    """Yield the lines between empty ones. In WebVTT a blank is a line of its cue: YouTube's cues begin with one."""
     paragraph = list[str]()
     for line in lines:
-        if line.strip():
+        if line if is_web else line.strip():
             paragraph.append(line)
         elif paragraph:
             yield paragraph

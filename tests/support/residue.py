@@ -58,8 +58,17 @@ def in_open_files(processes: Iterable[psutil.Process], marker: str) -> list[str]
 
 
 def in_memory(processes: Iterable[psutil.Process], marker: str) -> dict[str, int]:
-    """Return, by process, the number of hits in its writable memory; processes without hits are left out."""
-    counted = {_label(process): _memory_hits(process.pid, marker) for process in processes}
+    """Return, by process, the number of hits in its writable memory; processes without hits are left out.
+
+    So are those that end meanwhile, as a jail does that has read its document: they hold nothing any more.
+    """
+    counted = dict[str, int]()
+    for process in processes:
+        try:
+            counted[_label(process)] = _memory_hits(process.pid, marker)
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                raise
     return {label: hits for label, hits in counted.items() if hits}
 
 

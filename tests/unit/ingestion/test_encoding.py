@@ -43,6 +43,42 @@ def test_a_text_is_read_in_whatever_encoding_it_comes(language: str, encoding: s
     assert decode(text.encode(encoding)) == text
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "España: el niño pequeño comió mañana. Años. Señor Muñoz, 1º B."),
+        ("cp1252", "Nombre;Año;Niño\nMuñoz;2010;sí\nPeña;2011;no\n"),
+        ("cp1252", "Não há coração que não bata. Lições de português são difíceis às vezes."),
+        ("cp1252", "L'élève a reçu une leçon. Où êtes-vous allé à Noël ? Ça coûte 5 €. Cœur."),
+        ("cp1252", "Città, perché, più, così. L'università è là. È vero."),
+        ("cp1252", "Smörgåsbord på svenska. Räksmörgås är gott. Åsa äter ägg."),
+        ("cp1252", "Blåbærsyltetøy er godt. Jeg går på skolen. Ære være."),
+        ("cp1252", "Það er gott veður í dag. Ég þarf að læra íslensku. Bókin er á borðinu og hún er ný."),
+        ("cp1250", "Zażółć gęślą jaźń. Uczeń czyta książkę w szkole. Dzień dobry."),
+        ("cp1250", "Příliš žluťoučký kůň úpěl ďábelské ódy. Žák čte knihu."),
+        ("cp1250", "Árvíztűrő tükörfúrógép. A diák könyvet olvas az iskolában. Jó reggelt."),
+        ("cp1250", "Elevul citeşte o carte la şcoală. Bună dimineaţa. Învăţătoare."),
+        ("cp1250", "Učenik čita knjigu u školi. Dobro jutro. Đak, šuma, žaba, ćevapi."),
+        ("cp1254", "Öğrenci kitabı okuyor. Şeker çok tatlı. İstanbul güzel bir şehir. Işık."),
+        ("cp1254", "Kağıt burada. Işık ve ağaç yeşil."),
+    ],
+)
+def test_latin_letters_are_those_of_one_language(encoding: str, text: str) -> None:
+    assert decode(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"\xc3"], ids=["alien", "half"])
+@pytest.mark.parametrize("language", ["ja", "ru", "th"])
+def test_a_damaged_byte_is_lost_alone(language: str, damage: bytes) -> None:
+    text = TEXTS[language]
+
+    assert decode(text.encode() + damage + text.encode()) == f"{text}\ufffd{text}"
+
+
+def test_a_text_that_was_cut_inside_a_character_keeps_the_others() -> None:
+    assert decode(TEXTS["ru"].encode()[:-2]) == TEXTS["ru"][:-2] + "\ufffd"
+
+
 @pytest.mark.parametrize("content", [bytes(64), bytes(range(256)), b"\x00\x01" * 40, b"\xff\xfe" + b"\x01\x00" * 50])
 def test_bytes_that_are_no_text_are_not_made_into_one(content: bytes) -> None:
     assert decode(content) is None
