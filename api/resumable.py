@@ -21,7 +21,7 @@ from api.middleware import RESUMABLE_PATH
 from api.problems import TUS_VERSION, FieldsInvalid, TooSlow, UnsupportedContentType, UnsupportedTusVersion
 from api.resources import Resources
 from models.database import now
-from models.errors import FileTooLarge, MayflyError
+from models.errors import FileTooLarge, MayflyError, NoSuchThing
 from sessions.client import UploadStream
 from sessions.messages import Accepted, Resumable, StartResumable
 
@@ -101,12 +101,28 @@ def look(resources: Resources, session: LearnersSession, upload_id: str) -> Resu
     state = session.client.resumable(upload_id)
     if state.document is not None:
         uploads.record(resources, session, [state.document])
+        _require_held(resources, session, state.document.document_id)
     return state
+
+
+def _require_held(resources: Resources, session: LearnersSession, document_id: str) -> None:
+    """Return when a document that was just written down is still there; else take its row out again.
+
+    Who removed it meanwhile may have looked for the row before there was one. Raises ``NoSuchThing``.
+    """
+    try:
+        session.client.document(document_id)
+    except NoSuchThing:
+        uploads.remove(resources, session, document_id)
+        raise
 
 
 def drop(resources: Resources, session: LearnersSession, upload_id: str) -> None:
     """Destroy an upload, and the document it may have become. Raises ``NoSuchThing``, ``SessionExpired``."""
-    state = session.client.drop_resumable(upload_id)
+    state = session.client.resumable(upload_id)
+    if state.document is None:
+        state = session.client.drop_resumable(upload_id)
+    # The upload of a document is known as long as the document: who is interrupted here can ask again.
     if state.document is not None:
         uploads.remove(resources, session, state.document.document_id)
 

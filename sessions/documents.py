@@ -21,11 +21,15 @@ from sessions.messages import DocumentState, Timing
 
 @dataclass(slots=True, eq=False)
 class Document:
-    """One document on its way or ready. ``in_work`` and ``withdrawn`` change only under the shelf's lock."""
+    """One document on its way or ready. ``in_work`` and ``withdrawn`` change only under the shelf's lock.
+
+    ``untrusted_filename`` is what the jail is told where the name that is shown says nothing of the format.
+    """
 
     state: DocumentState = field(repr=False)
     sealed: SealedFile = field(repr=False)
     untrusted_media_type: str | None = field(repr=False)
+    untrusted_filename: str | None = field(default=None, repr=False)
     job: Job = field(default_factory=Job, repr=False)
     in_work: bool = False
     withdrawn: bool = False

@@ -12,20 +12,27 @@ from pathlib import Path
 from ingestion.fetch.addresses import Link, read_link
 from ingestion.fetch.client import Delivery, FetcherClient
 from ingestion.quarantine import SealedFile
-from models.errors import LinksNotAllowed, QueueFull
+from models.errors import LinksNotAllowed, PartUnavailable, QueueFull
 from sessions import messages as m
 from sessions.documents import Document, Shelf, Stopwatch
 from sessions.uploads import FileMark, Idempotency, Upload, display_name
 
 _AT_ONCE = 2
 _RETRY_SECONDS = 5
+# A page's address often ends like a file of another kind (…/wiki/Node.js, …/blob/main/paper.pdf), and is none.
+_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_PAGE_NAME = "page.html"
 
 MakeDocument = Callable[[FileMark, SealedFile, Link], Document]
 NoteFailure = Callable[[Document, Exception, Stopwatch], None]
 
 
 class Links:
-    """Fetches links for one session. Without a socket there is no fetcher and every link is refused. Thread-safe."""
+    """Fetches links for one session. Without a socket there is no fetcher and every link is refused. Thread-safe.
+
+    ``begin`` starts an upload, ``make`` makes its document, ``give_back`` gives back one empty file's quota, and
+    ``failed`` notes why a document came to nothing.
+    """
 
     def __init__(
         self,
@@ -35,6 +42,7 @@ class Links:
         *,
         begin: Callable[[], Upload],
         make: MakeDocument,
+        give_back: Callable[[], None],
         failed: NoteFailure,
     ) -> None:
         self._fetcher = FetcherClient(Path(fetcher_socket)) if fetcher_socket else None
@@ -42,6 +50,7 @@ class Links:
         self._idempotency = idempotency
         self._begin = begin
         self._make = make
+        self._give_back = give_back
         self._failed = failed
         self._places = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -78,13 +87,25 @@ class Links:
             upload.abort()
             self._places.release()
             raise
+        return self._set_off(upload, delivery, mark, link)
+
+    def _set_off(self, upload: Upload, delivery: Delivery, mark: FileMark, link: Link) -> m.DocumentState:
+        """Begin to fetch and queue the document. Raises ``PartUnavailable`` when there is no room for a thread."""
         # From here on the document has what the upload took of the quota, and the pipeline waits until it is let go.
         ((_, sealed),) = upload.hand_over()
-        document = self._make(mark, sealed, link)
-        document.in_work = True
-        state = document.state
+        try:
+            document = self._make(mark, sealed, link)
+            document.in_work = True
+            state = document.state
+            threading.Thread(target=self._bring, args=(document, upload, delivery), name="link", daemon=True).start()
+        except Exception as error:
+            delivery.close()
+            sealed.destroy()
+            self._give_back()
+            self._places.release()
+            raise PartUnavailable(retry_after_seconds=_RETRY_SECONDS) from error
+        # Last, so that no document is seen that nobody brings; one that has come already is as good.
         self._shelf.place([document])
-        threading.Thread(target=self._bring, args=(document, upload, delivery), name="link", daemon=True).start()
         return state
 
     def _bring(self, document: Document, upload: Upload, delivery: Delivery) -> None:
@@ -109,3 +130,5 @@ class Links:
             upload.data(untrusted)
         upload.end_file()
         document.untrusted_media_type = delivery.untrusted_media_type
+        if delivery.untrusted_media_type in _PAGE_TYPES:
+            document.untrusted_filename = _PAGE_NAME

@@ -1,6 +1,7 @@
 """Uploads that may come in parts: bytes are sealed as they arrive and kept when a connection breaks.
 
-Owns every unfinished upload of the session, one writer at a time, and gives up the one that gets nothing for too long.
+Owns every unfinished upload of the session, one writer at a time, and gives up the one that gets nothing for too long,
+or takes too long in all.
 Refuses bytes at an offset where the upload does not stand and more bytes than were announced. A complete upload becomes
 a document like any other, and is known here for as long as that document is.
 """
@@ -11,7 +12,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from models.errors import FileTooLarge, MayflyError, NoSpace, NoSuchThing, OffsetConflict, UploadLocked
+from models.errors import (
+    FileTooLarge,
+    InvalidRequest,
+    NoSuchThing,
+    OffsetConflict,
+    QueueFull,
+    QuotaExceeded,
+    UploadLocked,
+)
 from models.ids import new_id
 from sessions import messages as m
 from sessions.limits import SessionLimits
@@ -19,22 +28,32 @@ from sessions.uploads import Upload
 
 # A connection that broke is often noticed by the client first. After this long without a byte, the next may take over.
 QUIET_SECONDS = 2.0
+# An upload may take this many times ``resume_seconds`` in all: a byte now and then must not hold its place for ever.
+LIFE_FACTOR = 6
 
 
 @dataclass(slots=True, eq=False)
 class _Kept:
-    """One upload and where it stands. All but its id and length change only under ``lock``."""
+    """One upload and where it stands. All but its id, length and start change only under ``lock``.
+
+    ``touched`` is when its last bytes came, ``heard`` when its writer last did anything.
+    """
 
     upload_id: str
     length: int
     upload: Upload = field(repr=False)
-    touched: float
+    started: float
     untrusted_metadata: str = field(repr=False)
     offset: int = 0
+    touched: float = field(init=False)
+    heard: float = field(init=False)
     writer: "Writing | None" = None
     document_id: str | None = None
     is_gone: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self.touched = self.heard = self.started
 
 
 class Resumables:
@@ -72,7 +91,7 @@ class Resumables:
         upload = self._begin()
         try:
             upload.begin_file(request.untrusted_filename, request.untrusted_media_type)
-        except MayflyError:
+        except BaseException:
             upload.abort()
             raise
         kept = _Kept(new_id(), request.length, upload, self._clock(), request.untrusted_metadata)
@@ -95,11 +114,11 @@ class Resumables:
         kept = self._find(upload_id)
         with kept.lock:
             self._told(kept)
-            if kept.writer is not None and self._clock() - kept.touched < QUIET_SECONDS:
+            if kept.writer is not None and self._clock() - kept.heard < QUIET_SECONDS:
                 raise UploadLocked
             if offset != kept.offset:
                 raise OffsetConflict
-            kept.touched = self._clock()
+            kept.heard = self._clock()  # Bytes alone keep the upload: who comes and brings none has not gone on.
             kept.writer = Writing(self, kept)
             return kept.writer
 
@@ -112,7 +131,7 @@ class Resumables:
             return told
 
     def give_up_stalled(self) -> float:
-        """Destroy the unfinished uploads that got nothing for too long; return the seconds until the next is due."""
+        """Destroy the unfinished uploads whose time is over; return the seconds until the next is due."""
         with self._changed:
             unfinished = [kept for kept in self._kept.values() if kept.document_id is None]
         due = self._limits.resume_seconds
@@ -139,11 +158,13 @@ class Resumables:
                 raise FileTooLarge
             try:
                 kept.upload.data(data)
-            except NoSpace:
+            except (FileTooLarge, QuotaExceeded, QueueFull, InvalidRequest):
+                raise  # Refused before anything was written.
+            except BaseException:
                 self._destroy(kept)  # Half a segment may lie on the disk: nothing can be added to it any more.
                 raise
             kept.offset += len(data)
-            kept.touched = self._clock()
+            kept.touched = kept.heard = self._clock()
 
     def let_go(self, kept: _Kept, writer: "Writing") -> m.Resumable:
         """End a writer's turn. See ``Writing.suspend``."""
@@ -171,10 +192,10 @@ class Resumables:
             return
         try:
             kept.upload.end_file()
-        except NoSpace:
+            (document,) = self._commit(kept.upload).documents
+        except BaseException:
             self._destroy(kept)
             raise
-        (document,) = self._commit(kept.upload).documents
         kept.document_id = document.document_id
 
     def _told(self, kept: _Kept) -> m.Resumable:
@@ -207,7 +228,9 @@ class Resumables:
             self._kept.pop(kept.upload_id, None)
 
     def _seconds_left(self, kept: _Kept) -> float:
-        return max(0.0, kept.touched + self._limits.resume_seconds - self._clock())
+        resume_seconds = self._limits.resume_seconds
+        ends = min(kept.touched + resume_seconds, kept.started + LIFE_FACTOR * resume_seconds)
+        return max(0.0, ends - self._clock())
 
     # --- the table ---------------------------------------------------------------------------------------------------
 

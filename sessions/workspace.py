@@ -74,6 +74,7 @@ class Workspace:
             self.idempotency,
             begin=lambda: self.begin_upload(None),
             make=self._linked_document,
+            give_back=lambda: self._quota.give_back(files=1, size=0),
             failed=self._note_failure,
         )
         self._config = config
@@ -282,7 +283,7 @@ class Workspace:
         return Incoming(
             document_id=document.document_id,
             session=self._config.session_id,
-            untrusted_filename=document.state.filename,
+            untrusted_filename=document.untrusted_filename or document.state.filename,
             untrusted_media_type=document.untrusted_media_type,
             languages=self._languages,
         )

@@ -97,6 +97,7 @@ class Visit:
         self._deadline = time.monotonic() + bounds.max_seconds
         self._lock = threading.Lock()
         self._stopped = False
+        self._woken = threading.Event()  # The name is looked up, or the visit stopped.
         self._sock: socket.socket | None = None
 
     def find(self, link: Link) -> Found:
@@ -117,9 +118,11 @@ class Visit:
         """End the visit now. May be called from any thread, more than once."""
         with self._lock:
             self._stopped = True
+            self._woken.set()
             if self._sock is not None:
                 with contextlib.suppress(OSError):
-                    self._sock.shutdown(socket.SHUT_RDWR)
+                    # Not as TLS shuts down, which would take the encryption off before the connection is dead.
+                    socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def __enter__(self) -> "Visit":
         return self
@@ -159,8 +162,11 @@ class Visit:
             if link.scheme == "http":
                 return plain
             plain.settimeout(self._left())
-            secured = self._network.tls.wrap_socket(plain, server_hostname=link.host, suppress_ragged_eofs=False)
-            self._hold(secured)
+            secured = self._network.tls.wrap_socket(
+                plain, server_hostname=link.host, do_handshake_on_connect=False, suppress_ragged_eofs=False
+            )
+            self._hold(secured)  # Before the handshake, so that a site that never ends it can be hung up on.
+            secured.do_handshake()
             return secured
         self._left()
         raise LinkFailed
@@ -179,14 +185,18 @@ class Visit:
         found = list[str]()
 
         def look_up() -> None:
-            with contextlib.suppress(OSError, UnicodeError):
-                found.extend(self._network.resolve(link.host, link.port))
+            try:
+                with contextlib.suppress(OSError, UnicodeError):
+                    found.extend(self._network.resolve(link.host, link.port))
+            finally:
+                self._woken.set()
 
-        looking = threading.Thread(target=look_up, daemon=True)
-        looking.start()
-        looking.join(self._left())
-        if looking.is_alive():
+        self._woken.clear()
+        seconds = self._left()  # Now, for it sees a stop that came before the clearing.
+        threading.Thread(target=look_up, daemon=True).start()
+        if not self._woken.wait(seconds):
             raise TimedOut
+        self._left()
         return found
 
     # --- the answer --------------------------------------------------------------------------------------------------
@@ -260,7 +270,9 @@ class Visit:
     # --- time and connections ----------------------------------------------------------------------------------------
 
     def _left(self) -> float:
-        """Return the seconds that are left. Raises ``TimedOut`` when there are none."""
+        """Return the seconds that are left. Raises ``TimedOut`` when there are none, ``LinkFailed`` after ``stop``."""
+        if self._stopped:
+            raise LinkFailed
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimedOut
@@ -293,7 +305,15 @@ def _one(answer: h11.Response, name: bytes) -> str | None:
     values = [value for header, value in answer.headers if header == name]
     if len(values) > 1:
         raise LinkFailed
-    return values[0].decode("latin-1") if values else None
+    return _text(values[0]) if values else None
+
+
+def _text(untrusted: bytes) -> str:
+    """Return a header's words: sites write them in UTF-8 where they should be ASCII, old ones in Latin-1."""
+    try:
+        return untrusted.decode()
+    except UnicodeDecodeError:
+        return untrusted.decode("latin-1")
 
 
 def _window(encoding: str, untrusted_start: bytes) -> int:

@@ -1,17 +1,19 @@
 """An upload that the session took and the record did not, against a real session and both databases."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from api import uploads
+from api import resumable, uploads
 from api.dependencies import LearnersSession
 from api.metrics import Metrics
 from api.resources import Resources
 from models.documents import service as document_record
 from models.errors import NoSuchThing, PartUnavailable
-from sessions.messages import Accepted
+from sessions.client import SessionClient, UploadStream
+from sessions.messages import Accepted, Resumable, StartResumable
 from tests.support.hosting import Session
 from tests.support.purging import TEXT, World
 
@@ -34,6 +36,24 @@ class Front:
 
     def remove(self, document_id: str) -> None:
         uploads.remove(cast("Resources", self.parts), self.learner, document_id)
+
+    def look(self, upload_id: str) -> Resumable:
+        return resumable.look(cast("Resources", self.parts), self.learner, upload_id)
+
+    def drop(self, upload_id: str) -> None:
+        resumable.drop(cast("Resources", self.parts), self.learner, upload_id)
+
+    def resumable(self) -> Resumable:
+        """Bring a whole resumable upload that nobody has written down yet."""
+        name, data = TEXT
+        wish = StartResumable(untrusted_filename=name, untrusted_media_type=None, length=len(data))
+        return asyncio.run(self._bring(self.session.client.start_resumable(wish).upload_id, data))
+
+    async def _bring(self, upload_id: str, data: bytes) -> Resumable:
+        async with UploadStream(self.session.socket) as stream:
+            await stream.resume(upload_id, 0)
+            await stream.data(data)
+            return await stream.suspend()
 
 
 @pytest.fixture
@@ -106,3 +126,56 @@ def test_removing_again_removes_the_row_that_the_first_time_did_not_reach(world:
         front.remove(document_id)
 
     assert world.documents(front.session.session_id) == []
+
+
+def test_looking_at_an_upload_writes_down_no_document_that_is_removed_meanwhile(
+    world: World, front: Front, monkeypatch: pytest.MonkeyPatch
+):
+    upload_id = front.resumable().upload_id
+    record = uploads.record
+
+    def remove_and_record(*arguments: Any) -> None:
+        (document_id,) = held(front.session)
+        front.remove(document_id)  # The other request is through, and found no row.
+        record(*arguments)
+
+    monkeypatch.setattr(uploads, "record", remove_and_record)
+    with pytest.raises(NoSuchThing):
+        front.look(upload_id)
+
+    assert world.documents(front.session.session_id) == []
+    with pytest.raises(NoSuchThing):
+        front.look(upload_id)
+
+
+def test_looking_at_a_complete_upload_writes_its_document_down_once(world: World, front: Front):
+    told = front.resumable()
+    assert told.document is not None
+    assert world.documents(front.session.session_id) == []
+
+    for _ in range(2):
+        front.look(told.upload_id)
+
+    rows = [row.facts.content_id for row in world.documents(front.session.session_id)]
+    assert rows == [told.document.document_id]
+
+
+def test_dropping_an_upload_whose_first_try_broke_off_drops_its_document(
+    world: World, front: Front, monkeypatch: pytest.MonkeyPatch
+):
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    upload_id = front.resumable().upload_id
+    front.look(upload_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(SessionClient, "delete", die)
+        with pytest.raises(SystemExit):
+            front.drop(upload_id)
+
+    front.drop(upload_id)
+
+    assert held(front.session) == []
+    assert world.documents(front.session.session_id) == []
+    with pytest.raises(NoSuchThing):
+        front.drop(upload_id)

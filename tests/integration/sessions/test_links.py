@@ -131,6 +131,17 @@ def test_the_record_gets_the_link_only_under_the_learner_s_key_and_without_its_q
     assert unseal(KEY, kept, purpose=SOURCE_LINK_PURPOSE) == b"http://site.example/bees.html"
 
 
+@pytest.mark.parametrize("media_type", ["text/html", "application/xhtml+xml"])
+@pytest.mark.parametrize("path", ["/wiki/Node.js", "/blob/main/paper.pdf", "/wiki/File:Cat.jpg", "/a/Main.xml"])
+def test_a_page_whose_address_ends_like_another_file_is_a_page(linked: Linked, path: str, media_type: str):
+    linked.answer(path, page(TEXT.encode(), media_type=media_type))
+
+    state = linked.session.finished(linked.fetch(path))
+
+    assert (state.status, state.error, state.media_type) == ("ready", None, "text/html")
+    assert state.filename == path.rpartition("/")[2], "it is shown by its own name"
+
+
 @pytest.mark.parametrize(("answer", "code"), [
     (page(b"%PDF-1.4 not html", media_type="text/html"), {"unsupported_type", "type_mismatch"}),
     (page(b"<html><body>text</body></html>", media_type="application/pdf"), {"unsupported_type", "type_mismatch"}),

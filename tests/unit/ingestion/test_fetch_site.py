@@ -310,6 +310,61 @@ def test_a_fetch_that_is_stopped_ends_at_once():
         assert time.monotonic() - began < BOUNDS.max_seconds, "it ended by being stopped, not by its time"
 
 
+@pytest.mark.parametrize("stuck", ["the look-up", "the handshake"])
+def test_a_fetch_is_stopped_before_there_is_a_site_to_hang_up_on(stuck: str):
+    begun, released = threading.Event(), threading.Event()
+
+    def names(_host: str, _port: int) -> Sequence[str]:
+        if stuck == "the look-up":
+            begun.set()
+            released.wait(30)
+        return (PUBLIC,)
+
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+
+        def greet() -> None:
+            with contextlib.suppress(OSError):
+                sock, _ = silent.accept()
+                with sock:
+                    sock.recv(1)  # The client's first words: its handshake is under way.
+                    begun.set()
+                    released.wait(30)
+
+        def connect(_address: str, _port: int, timeout_seconds: float) -> socket.socket:
+            return socket.create_connection(silent.getsockname(), timeout=timeout_seconds)
+
+        threading.Thread(target=greet, daemon=True).start()
+        try:
+            with Visit(Network(resolve=names, connect=connect), BOUNDS) as visit:
+                threading.Thread(target=lambda: (begun.wait(5), visit.stop()), daemon=True).start()
+                began = time.monotonic()
+                with pytest.raises(LinkFailed):
+                    visit.find(read_link("https://site.example/"))
+                assert time.monotonic() - began < BOUNDS.max_seconds, "it ended by being stopped, not by its time"
+        finally:
+            released.set()
+
+
+def test_a_stopped_visit_goes_nowhere():
+    with world({"/": page(BODY)}) as here, Visit(here.network, BOUNDS) as visit:
+        visit.stop()
+        with pytest.raises(LinkFailed):
+            visit.find(read_link("http://site.example/"))
+        assert (here.resolved, here.connected) == ([], [])
+
+
+@pytest.mark.parametrize(("location", "path"), [
+    ("/café".encode(), "/caf%C3%A9"),
+    ("/Ωmega".encode(), "/%CE%A9mega"),
+    ("/č".encode(), "/%C4%8D"),
+    ("/café".encode("latin-1"), "/caf%C3%A9"),
+])  # fmt: skip
+def test_a_redirect_is_read_as_utf_8_or_else_as_latin_1(location: bytes, path: str):
+    answer = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
+    with world({"/": answer, path: page(BODY)}) as here:
+        assert fetch(here)[1] == BODY
+
+
 # --- what the site sees ----------------------------------------------------------------------------------------------
 
 

@@ -1,3 +1,4 @@
+import errno
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from models.ids import new_id
 from sessions import messages as m
 from sessions.documents import Quota
 from sessions.limits import SessionLimits
-from sessions.resumable import QUIET_SECONDS, Resumables
+from sessions.resumable import LIFE_FACTOR, QUIET_SECONDS, Resumables
 from sessions.uploads import FileMark, Upload
 
 LIMITS = SessionLimits(files=3, file_bytes=300_000, session_bytes=500_000, queue_files=5, resume_seconds=600)
@@ -290,6 +291,45 @@ def test_an_upload_that_gets_nothing_is_given_up_and_others_are_not(world: World
     assert len(world.sealed()) == 2
 
 
+def test_who_comes_and_brings_nothing_keeps_no_upload(world: World) -> None:
+    upload_id = world.start(10)
+    for _ in range(2):
+        world.now += LIMITS.resume_seconds / 2 - 1
+        world.write(upload_id)
+    assert world.resumables.state(upload_id).seconds_left == 2
+
+    world.now += 2
+    world.resumables.give_up_stalled()
+
+    with pytest.raises(NoSuchThing):
+        world.resumables.state(upload_id)
+    assert world.sealed() == []
+
+
+def test_a_writer_that_has_brought_nothing_yet_is_not_quiet(world: World) -> None:
+    upload_id = world.start(10)
+    world.now += QUIET_SECONDS
+    world.resumables.resume(upload_id, 0)
+
+    with pytest.raises(UploadLocked):
+        world.resumables.resume(upload_id, 0)
+
+
+def test_an_upload_ends_however_slowly_it_goes_on(world: World) -> None:
+    upload_id, end = world.start(1000), world.now + LIFE_FACTOR * LIMITS.resume_seconds
+    while world.now + LIMITS.resume_seconds / 2 < end:
+        world.now += LIMITS.resume_seconds / 2
+        told = world.write(upload_id, b"x")
+        assert told.seconds_left == min(LIMITS.resume_seconds, end - world.now), "it is told before"
+
+    world.now = end
+    world.resumables.give_up_stalled()
+
+    with pytest.raises(NoSuchThing):
+        world.resumables.state(upload_id)
+    assert world.sealed() == []
+
+
 @pytest.mark.parametrize("ending", ["dropped", "given up"])
 def test_the_quota_is_given_back(world: World, ending: str) -> None:
     for _ in range(10):
@@ -352,3 +392,38 @@ def test_on_a_full_disk_nothing_of_the_upload_is_kept(world: World, monkeypatch:
     assert (world.sealed(), world.documents) == ([], {})
     with pytest.raises(NoSuchThing):
         world.resumables.state(upload_id)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ENOSPC])
+def test_an_upload_that_could_not_be_made_does_not_count(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail() -> None:
+        raise OSError(number, "")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.quarantine, "create", fail)
+        for _ in range(LIMITS.files + 1):
+            with pytest.raises(OSError, match=str(number)):
+                world.start(5)
+
+    for _ in range(LIMITS.files):
+        world.start(5)
+
+
+@pytest.mark.parametrize("when", ["_store", "close"])
+def test_an_upload_that_a_disk_failed_is_gone(world: World, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SealedFile, when, fail)
+        for _ in range(LIMITS.files + 1):
+            upload_id = world.start(SEGMENT_BYTES * 2)
+            with pytest.raises(OSError, match=str(errno.EIO)):
+                world.write(upload_id, b"x" * SEGMENT_BYTES * 2)
+            with pytest.raises(NoSuchThing):
+                world.resumables.state(upload_id)
+
+    assert (world.sealed(), world.documents) == ([], {})
+    world.write(world.start(5), b"12345")
