@@ -16,7 +16,7 @@ _FIRST_DELAY_SECONDS = 0.1
 _MAX_DELAY_SECONDS = 10.0
 _FORGIVEN_AFTER_SECONDS = 30.0
 
-# How a process ends that will not work on this host; starting it again would not help.
+# How a process ends that will not work on this host; starting it again would not help, unless it has worked before.
 EXIT_REFUSED = os.EX_CONFIG
 
 
@@ -42,6 +42,7 @@ class Child:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        self._has_listened = False
         self._process: subprocess.Popen[bytes] | None = None
         self._deaths = 0
         self._started_at = 0.0
@@ -75,7 +76,11 @@ class Child:
         hand_over(self._process, recipe.config)
 
     def tend(self) -> None:
-        """Start the process again if it died and its pause is over. Raises ``ChildRefused`` for one that refuses."""
+        """Start the process again if it died and its pause is over. Raises ``ChildRefused`` for one that refuses.
+
+        One that has listened before worked on this host: what it says now comes of a bad moment, and it is tried
+        again.
+        """
         if self._process is not None:
             exit_code = self._process.poll()
             if exit_code is None:
@@ -92,6 +97,7 @@ class Child:
             ipc.connect(self.recipe.socket, Any, timeout_seconds=1).close()
         except ipc.PeerGone:
             return False
+        self._has_listened = True
         return True
 
     def stop(self, *, grace_seconds: float) -> None:
@@ -116,7 +122,7 @@ class Child:
         logging.get().error(
             "child_died", child=self.name, exit_code=exit_code, attempt=self._deaths, delay_seconds=delay_seconds
         )
-        if exit_code == EXIT_REFUSED:
+        if exit_code == EXIT_REFUSED and not self._has_listened:
             raise ChildRefused(f"the {self.name} process refuses this host")
 
 

@@ -44,6 +44,7 @@ def _jailer(settings: Settings, prepared: Prepared) -> Recipe:
         passage_prefix=prepared.passage_prefix,
         jails=settings.ingest.jails,
         limits=jail_limits(settings),
+        least="none" if settings.allow_weak_jail else "reduced",
     )
     return Recipe(
         name="jailer",

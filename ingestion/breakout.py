@@ -6,13 +6,14 @@ afterwards: where a wall is missing, some of this succeeds.
 
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ingestion import seccomp
+from ingestion import landlock, seccomp
 from ingestion.level import Walls
 from ingestion.limits import JailLimits
 
@@ -33,15 +34,16 @@ def withstood(walls: Walls, limits: JailLimits, *, witnesses: Sequence[str], jai
     """
     opened = [path for path in witnesses if not _fails(lambda path=path: os.close(os.open(path, os.O_RDONLY)))]
     can_signal = not _fails(lambda: os.kill(jailer, 0))
+    has_root = walls.has("files", "namespace")
     trials = {
         ("limits", "rlimits"): _fails(lambda: mmap.mmap(-1, limits.memory_bytes)),
         ("user", "capabilities"): _fails(lambda: os.setuid(0)) and _gains_nothing(),
         ("network", "namespace"): True,
         ("network", "seccomp"): _makes_no_socket(),
         ("processes", "namespace"): os.getpid() == 1 and not can_signal,
-        ("processes", "seccomp"): _is_refused("ptrace", _PTRACE_TRACEME) and not can_signal,
+        ("processes", "seccomp"): _is_refused("ptrace", _PTRACE_TRACEME) and not can_signal and _names_no_owner(),
         ("files", "namespace"): not opened and _fails(Path(witnesses[0]).stat, errno.ENOENT),
-        ("files", "landlock"): not opened and _lists_no_root(),
+        ("files", "landlock"): not opened and _lists_no_root() and (has_root or _empties_nothing()),
         ("landlock", "landlock"): _lists_no_root(),
         ("syscalls", "seccomp"): _is_filtered(),
     }
@@ -66,6 +68,17 @@ def _makes_no_socket() -> bool:
 def _lists_no_root() -> bool:
     """Say whether Landlock rules: everybody may read the root, and nothing but Landlock forbids it in a jail."""
     return _fails(lambda: list(Path("/").iterdir()), errno.EACCES)
+
+
+def _names_no_owner() -> bool:
+    """Say whether no process can be named that a ready descriptor signals: that process is asked no leave for it."""
+    return _fails(lambda: fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid()), errno.EPERM)
+
+
+def _empties_nothing() -> bool:
+    """Say whether opening for reading empties no file. Tried on a device, which has nothing to lose."""
+    flags = os.O_RDONLY | os.O_TRUNC
+    return landlock.rules_truncation() or _fails(lambda: os.close(os.open(os.devnull, flags)), errno.EPERM)
 
 
 def _gains_nothing() -> bool:

@@ -37,6 +37,8 @@ from vectorstore.tokens import TokenCounter
 
 _GREETING_SECONDS = 10.0
 _DEAF_SECONDS = 0.2
+# How long a jailer that may open no jail stays to say why. Longer than a death is remembered (api.children).
+_UNFIT_SECONDS = 31.0
 # What a jail says through its pipe.
 _PAGE, _ANSWER = b"p", b"a"
 _HANG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
@@ -65,8 +67,16 @@ class _Jail:
     answering: bool = False
 
 
+class TooWeak(Exception):
+    """The walls that withstood are fewer than the operator allows."""
+
+
 class Guard:
-    """The loop. ``run`` returns when ``stop`` was called, with every jail dead."""
+    """The loop. ``run`` returns when ``stop`` was called, with every jail dead.
+
+    Making one raises ``NoJail`` where no jail can be built. Below the level that the operator insists on, a guard says
+    what its level is, turns every document away, and ``run`` soon raises ``TooWeak``: another jailer may do better.
+    """
 
     def __init__(self, config: JailerConfig) -> None:
         self._limits = config.limits
@@ -82,6 +92,8 @@ class Guard:
         self._deaf_until: float | None = None
         warm_up(self._chunker)
         self.walls = probe(config.limits)
+        is_fit = self.walls.reach(config.least)
+        self._retires_at = None if is_fit else time.monotonic() + _UNFIT_SECONDS
         self._listener = ipc.listen(Path(config.socket))
         self._listener.setblocking(False)
         self._wake, self._waker = socket.socketpair()
@@ -89,7 +101,7 @@ class Guard:
             end.setblocking(False)
 
     def run(self) -> None:
-        """Serve until stopped."""
+        """Serve until stopped. Raises ``TooWeak`` after a while in which it served nobody."""
         adopt_orphans()
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -105,9 +117,12 @@ class Guard:
             self._listen_again()
             self._reap()
             self._admit()
+            self._retire()
         self._listener.close()  # First: a client whose jail ends asks here whether the jailer is still there.
         for jail in list(self._jails.values()):
             self._end(jail, None)
+        if self._retires_at is not None and time.monotonic() >= self._retires_at:
+            raise TooWeak
 
     def stop(self) -> None:
         """Make ``run`` return."""
@@ -163,13 +178,15 @@ class Guard:
         if request is None:
             return
         del self._greeting[descriptor]
-        if isinstance(request, OpenJail):
+        if isinstance(request, OpenJail) and self._retires_at is None:
             visitor.session = request.session
             self._waiting.append(visitor)
             self._poll.modify(descriptor, _HANG_UP)
             return
         if isinstance(request, AskLevel):
             send_at_once(visitor.sock, Level(walls=self.walls))
+        elif isinstance(request, OpenJail):
+            send_at_once(visitor.sock, Failed(slug=PartUnavailable.slug))
         else:
             jails = self._drop(request.session)
             if jails is not None:
@@ -213,7 +230,13 @@ class Guard:
         deadlines = [each.deadline for each in (*self._greeting.values(), *self._jails.values())]
         if self._deaf_until is not None:
             deadlines.append(self._deaf_until)
+        if self._retires_at is not None:
+            deadlines.append(self._retires_at)
         return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1 if deadlines else None
+
+    def _retire(self) -> None:
+        if self._retires_at is not None and time.monotonic() >= self._retires_at:
+            self.stop()
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
@@ -238,7 +261,6 @@ class Guard:
             send_at_once(visitor.sock, Failed(slug=PartUnavailable.slug))
             self._forget(visitor.sock)
             return
-        send_at_once(visitor.sock, Admitted(limits=self._limits))
         now = time.monotonic()
         jail = _Jail(pid, visitor.sock, visitor.session, ours, now, now + self._limits.document_seconds)
         self._jails[pid] = jail
@@ -319,6 +341,8 @@ def _live(sock: socket.socket, pages: int, limits: JailLimits, chunker: Chunker,
         if folder := private_folder(walls):
             tesseract.keep_files_in(folder)
         connection = ipc.Connection(sock, JailRequest)
+        # Said here, and not by the jailer: a jail that was never built is then no document's fault.
+        connection.send(Admitted(limits=limits))
         Inmate(connection, limits, chunker, partial(_say, pages, _PAGE), partial(_say, pages, _ANSWER)).serve()
         status = 0
     except ipc.PeerGone:

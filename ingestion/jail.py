@@ -99,7 +99,7 @@ JailRequest = ExtractRequest | DocumentData
 
 
 class Admitted(Message, frozen=True):
-    """A jail is yours; send the document. It is held to these limits, and so is its answer."""
+    """A jail is yours, its walls are up; send the document. It is held to these limits, and so is its answer."""
 
     limits: JailLimits
 

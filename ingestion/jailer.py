@@ -21,11 +21,12 @@ _KEPT_PREFIXES = ("LC_", "PYTHON")
 def main() -> None:
     """Read the configuration from standard input and serve until SIGTERM.
 
-    Ends with ``EX_CONFIG``, which is not tried again, on a machine that lets no jail be built at all.
+    Ends with ``EX_CONFIG`` on a machine that lets no jail be built at all, which is not tried again when it happens at
+    the service's start, and with 1 after a while where jails are weaker than the configuration allows.
     """
     hardening.harden()
     _forget_environment()
-    from ingestion.guard import Guard, log
+    from ingestion.guard import Guard, TooWeak, log
     from ingestion.warm import NoJail
 
     config = msgspec.json.decode(sys.stdin.buffer.read(), type=JailerConfig)
@@ -35,7 +36,11 @@ def main() -> None:
         log("jailer_refuses")
         raise SystemExit(os.EX_CONFIG) from None
     log("jailer_ready", level=guard.walls.level, walls=" ".join(guard.walls.names), jails=config.jails)
-    guard.run()
+    try:
+        guard.run()
+    except TooWeak:
+        log("jailer_too_weak", level=guard.walls.level)
+        raise SystemExit(1) from None
 
 
 def _forget_environment() -> None:

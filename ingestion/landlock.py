@@ -25,6 +25,7 @@ _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 # How many rights over files each version knows, all of which are taken; 2 added REFER, 3 TRUNCATE, 5 IOCTL_DEV.
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
 _ALL_FILE_RIGHTS = 16
+_TRUNCATE_VERSION = 3
 _TCP_VERSION, _TCP = 4, 0b11
 _SCOPE_VERSION, _SCOPE = 6, 0b11  # Abstract Unix sockets and signals stay among those behind the same wall.
 
@@ -39,6 +40,11 @@ def version() -> int:
 def confines_signals() -> bool:
     """Say whether ``confine`` keeps signals from processes outside."""
     return version() >= _SCOPE_VERSION
+
+
+def rules_truncation() -> bool:
+    """Say whether ``confine`` keeps a file that may only be read from being opened so that it is emptied."""
+    return version() >= _TRUNCATE_VERSION
 
 
 def confine(*, readable: Iterable[str], devices: Iterable[str], own: Path | None, tcp: bool = False) -> None:

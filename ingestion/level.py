@@ -6,6 +6,7 @@ import msgspec
 
 Grade = Literal["full", "reduced", "none"]
 
+_GRADES: tuple[Grade, ...] = ("none", "reduced", "full")
 # Without these nothing else is worth much: an unfiltered kernel has ways around the others.
 _ALWAYS = frozenset({"limits", "user", "syscalls"})
 _PLACES = frozenset({"network", "processes", "files"})
@@ -40,6 +41,10 @@ class Walls(msgspec.Struct, frozen=True):
         if not names >= _ALWAYS | _PLACES:
             return "none"
         return "full" if self.held >= {(place, "namespace") for place in _PLACES} else "reduced"
+
+    def reach(self, least: Grade) -> bool:
+        """Say whether the level is this one or a better one."""
+        return _GRADES.index(self.level) >= _GRADES.index(least)
 
     def has(self, wall: str, means: str) -> bool:
         """Say whether this keeps that wall up."""

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from ingestion.level import Grade
+
 MIB = 1024 * 1024
 CHARACTERS_PER_TOKEN = 64
 
@@ -44,10 +46,14 @@ class JailLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JailerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to listen, how to count tokens, how many jails at once, and what each may cost."""
+    """Where to listen, how to count tokens, how many jails at once, and what each may cost.
+
+    ``least`` is the level that its walls must reach.
+    """
 
     socket: str
     tokenizer_file: str
     passage_prefix: str
     jails: int
     limits: JailLimits = JailLimits()
+    least: Grade = "reduced"

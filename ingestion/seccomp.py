@@ -67,17 +67,20 @@ SIGNALS = frozenset({"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueu
 _OTHERS: dict[str, tuple[int | None, int | None]] = {
     "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240), "clone": (56, 220), "clone3": (435, 435), "ioctl": (16, 29),
-    "prlimit64": (302, 261), "landlock_create_ruleset": (444, 444),
-    "capset": (126, 91),
+    "prlimit64": (302, 261), "landlock_create_ruleset": (444, 444), "capset": (126, 91), "execve": (59, 221),
+    "fcntl": (72, 25), "open": (2, None), "openat": (257, 56), "openat2": (437, 437), "creat": (85, None),
 }  # fmt: skip
 _LAST_KNOWN = 462
 
 _NEW_NAMESPACES = 0x7E02_0000  # Every CLONE_NEW… flag that clone(2) takes.
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # Type into somebody's terminal.
+# Name a process that the kernel is to signal when a descriptor is ready, and with which signal: any, and SIGKILL too.
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
+_FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
 _X32_BIT = 0x4000_0000
 
 # Where things lie in what the kernel shows the filter: struct seccomp_data.
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT, _THIRD_ARGUMENT = 0, 4, 16, 24, 32
 _LOAD, _EQUAL, _GREATER, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _FAIL = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
 _SECCOMP_SET_MODE_FILTER = 1
@@ -100,20 +103,21 @@ def number(name: str) -> int:
     return found
 
 
-def forbid(names: Iterable[str] = FORBIDDEN) -> None:
+def forbid(names: Iterable[str] = FORBIDDEN, *, families: Iterable[int] = (), truncation: bool = False) -> None:
     """Take these calls, and those that make namespaces, from this thread and all it starts; there is no way back.
 
+    Sockets of these families are taken too, and with ``truncation`` opening a file so that it is emptied.
     Needs ``no_new_privs``. A second filter only takes more. Raises ``OSError`` where the kernel or the machine has no
     filter.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    steps = b"".join(struct.pack("HBBI", *step) for step in _program(frozenset(names)))
+    steps = b"".join(struct.pack("HBBI", *step) for step in _program(frozenset(names), families, truncation=truncation))
     program = _Program(len(steps) // 8, steps)
     if libc.syscall(number("seccomp"), _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(program)) != 0:
         raise OSError(ctypes.get_errno(), "the kernel refuses the filter")
 
 
-def _program(names: frozenset[str]) -> Iterator[_Step]:
+def _program(names: frozenset[str], families: Iterable[int], *, truncation: bool) -> Iterator[_Step]:
     """Yield the filter: instruction, steps to skip when it is true, when it is not, value."""
     machine = os.uname().machine
     yield (_LOAD, 0, 0, _ARCHITECTURE)
@@ -125,13 +129,27 @@ def _program(names: frozenset[str]) -> Iterator[_Step]:
     yield from _when(_GREATER, _LAST_KNOWN, _FAIL | errno.ENOSYS)
     yield from _when(_EQUAL, number("clone3"), _FAIL | errno.ENOSYS)
     for name in sorted(names):
-        column = (_NUMBERS | _OTHERS)[name][_COLUMN[machine]]
-        if column is not None:
-            yield from _when(_EQUAL, column, _FAIL | errno.EPERM)
+        yield from _refuse(name, errno.EPERM)
+    if truncation:
+        yield from _refuse("creat", errno.EPERM)
+        yield from _refuse("openat2", errno.ENOSYS)  # Its flags lie behind a pointer.
+        yield from _look_at("open", _SECOND_ARGUMENT, [(_ANY_BIT, os.O_TRUNC)])
+        yield from _look_at("openat", _THIRD_ARGUMENT, [(_ANY_BIT, os.O_TRUNC)])
+    yield from _look_at("socket", _FIRST_ARGUMENT, [(_EQUAL, family) for family in families])
     yield from _look_at("clone", _FIRST_ARGUMENT, [(_ANY_BIT, _NEW_NAMESPACES)])
-    yield from _look_at("ioctl", _SECOND_ARGUMENT, [(_EQUAL, _TIOCSTI), (_EQUAL, _TIOCLINUX)])
+    requests = (_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP)
+    yield from _look_at("ioctl", _SECOND_ARGUMENT, [(_EQUAL, request) for request in requests])
+    orders = (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX)
+    yield from _look_at("fcntl", _SECOND_ARGUMENT, [(_EQUAL, order) for order in orders])
     yield from _look_at("prlimit64", _FIRST_ARGUMENT, [(_GREATER, 0)])  # 0 is oneself.
     yield (_RETURN, 0, 0, _ALLOW)
+
+
+def _refuse(name: str, reason: int) -> Iterator[_Step]:
+    """Yield the steps that refuse a call, where this machine has it at all."""
+    column = (_NUMBERS | _OTHERS)[name][_COLUMN[os.uname().machine]]
+    if column is not None:
+        yield from _when(_EQUAL, column, _FAIL | reason)
 
 
 def _when(comparison: int, value: int, verdict: int) -> Iterator[_Step]:
@@ -141,7 +159,10 @@ def _when(comparison: int, value: int, verdict: int) -> Iterator[_Step]:
 
 def _look_at(name: str, argument: int, refused: list[tuple[int, int]]) -> Iterator[_Step]:
     """Yield the steps that refuse a call for the lower half of an argument, which is all that the kernel takes."""
-    yield (_EQUAL, 0, 2 + 2 * len(refused), number(name))
+    column = (_NUMBERS | _OTHERS)[name][_COLUMN[os.uname().machine]]
+    if column is None:
+        return
+    yield (_EQUAL, 0, 2 + 2 * len(refused), column)
     yield (_LOAD, 0, 0, argument)
     for comparison, value in refused:
         yield from _when(comparison, value, _FAIL | errno.EPERM)

@@ -108,10 +108,15 @@ def _confine(*, own: Path | None) -> set[tuple[str, str]]:
 
 
 def _filter_calls(held: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Forbid what a parser never needs; signals too where neither a namespace nor Landlock keeps them inside."""
+    """Forbid what a parser never needs; signals too where neither a namespace nor Landlock keeps them inside.
+
+    And emptying files by opening them, where neither a root of its own nor Landlock keeps a jail from it.
+    """
     is_alone = ("processes", "namespace") in held or landlock.confines_signals()
+    is_read_only = ("files", "namespace") in held or landlock.rules_truncation()
     with contextlib.suppress(OSError):
-        seccomp.forbid(seccomp.FORBIDDEN if is_alone else seccomp.FORBIDDEN | seccomp.SIGNALS)
+        names = seccomp.FORBIDDEN if is_alone else seccomp.FORBIDDEN | seccomp.SIGNALS
+        seccomp.forbid(names, truncation=not is_read_only)
         return {("syscalls", "seccomp"), ("network", "seccomp"), ("processes", "seccomp")}
     return set()
 

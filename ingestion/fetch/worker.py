@@ -44,7 +44,7 @@ _READABLE = (
     *("/etc/host.conf", "/etc/services", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/run/systemd/resolve"),
 )
 _NEEDED_CALLS = frozenset({
-    *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4"),
+    *("socket", "connect", "bind", "listen", "accept", "accept4"),
     *("sendmsg", "recvmsg", "sendmmsg", "recvmmsg"),
 })  # fmt: skip
 
@@ -157,8 +157,9 @@ def main() -> None:
 def withdraw() -> None:
     """Give up, for this thread and all it starts, every file and system call that a fetch does not need.
 
-    Afterwards nothing can be written, and nothing read but the system's own files. What this machine cannot keep up
-    is logged once and left out: the other walls hold.
+    Afterwards nothing can be written, nothing read but the system's own files, no program started, and no socket made
+    that reaches another process of this service: those lie at paths, which Landlock does not rule. What this machine
+    cannot keep up is logged once and left out: the other walls hold.
     """
     # Loads what resolving needs while everything can still be read.
     with contextlib.suppress(OSError):
@@ -168,7 +169,11 @@ def withdraw() -> None:
     readable = (*_READABLE, paths.openssl_cafile, paths.openssl_capath, sys.prefix, sys.base_prefix)
     ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     held = _holds(partial(landlock.confine, readable=readable, devices=(), own=None, tcp=True))
-    if not _holds(partial(seccomp.forbid, seccomp.FORBIDDEN - _NEEDED_CALLS)) or not held:
+    names = (seccomp.FORBIDDEN - _NEEDED_CALLS) | {"execve"}
+    if not landlock.confines_signals():
+        names |= seccomp.SIGNALS
+    truncation = not landlock.rules_truncation()
+    if not _holds(partial(seccomp.forbid, names, families=(socket.AF_UNIX,), truncation=truncation)) or not held:
         log("fetcher_unconfined")
 
 

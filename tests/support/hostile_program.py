@@ -81,6 +81,7 @@ def files(folder: Path, neighbour: int) -> Attempts:
         "see where the neighbour is": lambda: Path(f"/proc/{neighbour}/cwd").readlink(),
         "read the machine's settings": lambda: list(Path("/sys").iterdir()),
         "change another's file": lambda: secret.open("ab"),
+        "empty another's file by reading it": lambda: os.open(secret, os.O_RDONLY | os.O_TRUNC),
         "shorten another's file": lambda: os.truncate(secret, 0),
         "remove another's file": (folder / "folder/inside").unlink,
         "rename another's file": lambda: secret.rename(folder / "folder/taken"),
@@ -144,6 +145,9 @@ def system(neighbour: int) -> Attempts:
         "become root": lambda: os.setuid(0),
         "be served first": lambda: os.setpriority(os.PRIO_PROCESS, 0, 0),
         "signal the neighbour": lambda: os.kill(neighbour, 0),
+        "have the neighbour signalled": lambda: _order(8, ctypes.c_long(neighbour)),
+        "have the neighbour signalled in another way": lambda: _order(15, (ctypes.c_int * 2)(1, neighbour)),
+        "choose the signal": lambda: _order(10, ctypes.c_long(signal.SIGKILL)),
         "leave its group": lambda: _in_child(os.setsid),
         "take a lot of memory": lambda: mmap.mmap(-1, 10 << 30),
         "take more files": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096)),
@@ -203,6 +207,11 @@ def _connect(family: int, address: Any) -> None:
 def _datagram(family: int, address: str) -> None:
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.sendto(b"x", (address, 9))
+
+
+def _order(order: int, argument: object) -> None:
+    """Give a descriptor an order by fcntl; the neighbour is not signalled yet, as nothing arrives."""
+    _call("fcntl", (0, order, argument))
 
 
 def _abstract(folder: Path) -> str:

@@ -18,6 +18,7 @@ import msgspec
 import psutil
 
 from ingestion.jail import ExtractRequest, JailClient, Job, OnProgress
+from ingestion.level import Grade
 from ingestion.limits import JailerConfig, JailLimits
 from models.content import Extraction
 from processes.hardening import child_environment
@@ -71,7 +72,7 @@ class Jailer:
 
 @contextmanager
 def running_jailer(
-    *, jails: int = 2, limits: JailLimits | None = None, without: tuple[str, ...] = ()
+    *, jails: int = 2, limits: JailLimits | None = None, without: tuple[str, ...] = (), least: Grade = "none"
 ) -> Generator[Jailer]:
     """Run ``python -m ingestion.jailer`` as the launcher does, in a folder of its own, without some system calls."""
     with tempfile.TemporaryDirectory() as name:
@@ -83,6 +84,7 @@ def running_jailer(
             passage_prefix=prepared().card.passage_prefix,
             jails=jails,
             limits=limits or JailLimits(),
+            least=least,
         )
         arguments = command(without, ["-m", "ingestion.jailer"])
         ready, log = os.pipe()

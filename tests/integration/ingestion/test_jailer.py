@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from PIL import Image
@@ -20,6 +21,7 @@ from ingestion.jail import (
     Cancelled,
     DocumentData,
     ExtractRequest,
+    Failed,
     JailClient,
     JailReply,
     Job,
@@ -488,6 +490,23 @@ def test_an_answer_that_is_no_message_is_a_failed_document(tmp_path: Path, answe
         )
 
 
+@pytest.mark.parametrize("slug", ["part_unavailable", "parser_failed"])
+def test_a_jail_that_ends_before_it_admits_is_no_fault_of_the_document(tmp_path: Path, slug: str) -> None:
+    """Its walls could not be built, and it has not seen a byte."""
+    with lying(tmp_path, b"", instead=Failed(slug=slug)) as client, pytest.raises(PartUnavailable):
+        client.extract(
+            iter([b"x"]), ExtractRequest(session="s", size=1, untrusted_filename="a"), on_progress=print, job=Job()
+        )
+
+
+def test_a_jail_that_was_admitted_cannot_ask_to_be_tried_again(tmp_path: Path) -> None:
+    answer = msgspec.msgpack.encode(Failed(slug="part_unavailable"))
+    with lying(tmp_path, ipc._LENGTH.pack(len(answer)) + answer) as client, pytest.raises(ParserFailed):
+        client.extract(
+            iter([]), ExtractRequest(session="s", size=0, untrusted_filename="a"), on_progress=print, job=Job()
+        )
+
+
 @pytest.mark.parametrize("answer", [b"", b"\0\0\0\x10short"])
 def test_a_jailer_that_died_is_a_part_that_is_unavailable(tmp_path: Path, answer: bytes) -> None:
     with lying(tmp_path, answer, dying=True) as client, pytest.raises(PartUnavailable):
@@ -497,8 +516,8 @@ def test_a_jailer_that_died_is_a_part_that_is_unavailable(tmp_path: Path, answer
 
 
 @contextlib.contextmanager
-def lying(folder: Path, answer: bytes, *, dying: bool = False) -> Generator[JailClient]:
-    """A jailer that admits and then sends these bytes; a dying one listens no more then."""
+def lying(folder: Path, answer: bytes, *, dying: bool = False, instead: Failed | None = None) -> Generator[JailClient]:
+    """A jailer that admits, or says something instead, and then sends these bytes; a dying one listens no more then."""
     from ingestion.jail import Admitted, JailerRequest
 
     path = folder / "lying.sock"
@@ -508,7 +527,7 @@ def lying(folder: Path, answer: bytes, *, dying: bool = False) -> Generator[Jail
         sock, _ = listener.accept()
         with ipc.Connection(sock, JailerRequest) as connection:
             connection.receive()
-            connection.send(Admitted(limits=JailLimits()))
+            connection.send(instead or Admitted(limits=JailLimits()))
             connection.send(Progress(stage="extracting", pages_done=1, pages_known=2))
             sock.sendall(answer)
             if dying:

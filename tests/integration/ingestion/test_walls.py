@@ -28,6 +28,7 @@ from PIL import Image
 from ingestion.jail import Cancelled, Job
 from ingestion.limits import JailLimits
 from ingestion.reaper import _PR_SET_CHILD_SUBREAPER, adopt_orphans, end_group
+from models.errors import PartUnavailable
 from processes import ipc
 from tests.support.hostile_program import HARMLESS
 from tests.support.jails import Jailer, folded, manifest, running_jailer
@@ -214,6 +215,17 @@ def test_the_jailer_says_what_withstands_on_this_machine(
 
         assert (walls.level, set(NAMES) - set(walls.names)) == (level, missing)
         assert jailer.extract(b"It reads all the same.", "a.txt").chunks, "its owner may have allowed a weak jail"
+
+
+@pytest.mark.slow
+def test_a_jailer_below_the_level_that_is_insisted_on_says_so_and_reads_nothing_and_ends() -> None:
+    with running_jailer(jails=1, without=(NAMESPACES, LANDLOCK), least="reduced") as jailer:
+        assert jailer.client.level().level == "none"
+        for _ in range(2):
+            with pytest.raises(PartUnavailable):
+                jailer.extract(b"Not behind these walls.", "a.txt")
+
+        assert jailer.process.wait(60) == 1, "another one may do better"
 
 
 @pytest.fixture(scope="module", params=MACHINES)

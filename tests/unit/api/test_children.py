@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from api import logging
-from api.children import Child, Recipe
+from api.children import EXIT_REFUSED, Child, ChildRefused, Recipe
 from api.settings import LogSettings
 from processes import ipc
 from tests.support.service import eventually
@@ -66,6 +66,35 @@ def test_a_child_that_dies_is_started_again_after_growing_pauses(folder: Path) -
     assert second - first > 0.1
     assert third - second > 0.2
     assert fourth - third > 0.4
+
+
+def test_a_child_that_refuses_this_host_is_not_tried_again(folder: Path) -> None:
+    with child(folder, f"raise SystemExit({EXIT_REFUSED})", socket=folder / "s") as refusing:
+        refusing.start()
+
+        def refuses() -> bool:
+            try:
+                refusing.tend()
+            except ChildRefused:
+                return True
+            return False
+
+        assert eventually(refuses, seconds=20)
+
+
+def test_a_child_that_has_listened_before_is_tried_again_whatever_it_says(folder: Path) -> None:
+    program = f"import sys\nopen('lives', 'a').write('x')\nsys.exit({EXIT_REFUSED})"
+    path = folder / "s"
+    with child(folder, program, socket=path) as shaken:
+        with ipc.listen(path):
+            assert shaken.is_listening()
+        shaken.start()
+
+        def has_lived_twice() -> bool:
+            shaken.tend()
+            return (folder / "lives").exists() and len((folder / "lives").read_text()) >= 2
+
+        assert eventually(has_lived_twice, seconds=20)
 
 
 def test_a_child_that_lives_is_left_alone(folder: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from ingestion import landlock
+from processes import ipc
 
 _TAKEN_OVER = """
 import json, os, pathlib, socket, sys
 from ingestion.fetch.worker import withdraw
-key, folder, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+key, folder, port, host = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 
 def attempt(deed):
     try:
@@ -30,6 +31,10 @@ deeds = {
     "write a file": lambda: pathlib.Path(folder, "written").write_bytes(b"x"),
     "write over the key": lambda: open(key, "ab").close(),
     "make a namespace": lambda: os.unshare(0x10000000) if hasattr(os, "unshare") else refused_unshare(),
+    "connect to the host": lambda: socket.socket(socket.AF_UNIX).connect(host),
+    "make a pair": lambda: [end.close() for end in socket.socketpair()],
+    "run a program": lambda: refused_program(),
+    "signal the parent": lambda: os.kill(os.getppid(), 0),
     "resolve": lambda: socket.getaddrinfo("localhost", port),
     "connect": lambda: socket.create_connection(("127.0.0.1", port), timeout=5).close(),
 }
@@ -37,6 +42,16 @@ deeds = {
 def refused_unshare():
     import ctypes
     if ctypes.CDLL(None, use_errno=True).unshare(0x10000000) != 0:
+        raise PermissionError
+
+def refused_program():
+    child = os.fork()
+    if child == 0:
+        try:
+            os.execv("/bin/true", ["true"])
+        finally:
+            os._exit(1)
+    if os.waitpid(child, 0)[1] != 0:
         raise PermissionError
 
 before = {name: attempt(deed) for name, deed in deeds.items() if name not in {"write a file", "make a namespace"}}
@@ -49,8 +64,9 @@ print(json.dumps([before, {name: attempt(deed) for name, deed in deeds.items()}]
 def test_who_takes_the_fetcher_over_has_the_network_and_no_file_of_ours(tmp_path: Path):
     key = tmp_path / "key"
     key.write_bytes(b"secret")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        arguments = [str(key), str(tmp_path), str(listener.getsockname()[1])]
+    host = tmp_path / "host.sock"
+    with socket.create_server(("127.0.0.1", 0)) as listener, ipc.listen(host):
+        arguments = [str(key), str(tmp_path), str(listener.getsockname()[1]), str(host)]
         done = subprocess.run(
             [sys.executable, "-c", _TAKEN_OVER, *arguments],
             capture_output=True,

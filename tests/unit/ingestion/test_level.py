@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from ingestion.level import Walls
+from ingestion.level import Grade, Walls
 
 BASE = {("limits", "rlimits"), ("user", "capabilities"), ("syscalls", "seccomp")}
 BY_NAMESPACE = {(place, "namespace") for place in ("network", "processes", "files")}
@@ -30,6 +30,20 @@ BY_OTHERS = {("network", "seccomp"), ("processes", "seccomp"), ("files", "landlo
 )
 def test_a_level_is_as_good_as_its_weakest_wall(held: set[tuple[str, str]], level: str) -> None:
     assert Walls(frozenset(held)).level == level
+
+
+@pytest.mark.parametrize(
+    ("held", "least"),
+    [
+        (BASE | BY_NAMESPACE, {"none", "reduced", "full"}),
+        (BASE | BY_OTHERS, {"none", "reduced"}),
+        (BASE, {"none"}),
+    ],
+)
+def test_a_level_reaches_itself_and_what_is_below_it(held: set[tuple[str, str]], least: set[Grade]) -> None:
+    walls = Walls(frozenset(held))
+
+    assert {grade for grade in ("none", "reduced", "full") if walls.reach(grade)} == least
 
 
 def test_walls_are_told_with_what_keeps_them_up() -> None:

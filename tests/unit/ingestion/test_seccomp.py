@@ -2,9 +2,11 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import signal
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable
@@ -18,7 +20,13 @@ _PR_SET_NO_NEW_PRIVS = 38
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def filtered(attempt: Callable[[], object], names: frozenset[str] = seccomp.FORBIDDEN) -> str:
+def filtered(
+    attempt: Callable[[], object],
+    names: frozenset[str] = seccomp.FORBIDDEN,
+    *,
+    families: tuple[int, ...] = (),
+    truncation: bool = False,
+) -> str:
     """Return how an attempt ends behind the filter: ``fine``, an error's name, or a signal's."""
     ours, theirs = os.pipe()
     child = os.fork()
@@ -26,7 +34,7 @@ def filtered(attempt: Callable[[], object], names: frozenset[str] = seccomp.FORB
         word = "broken"
         try:
             _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-            seccomp.forbid(names)
+            seccomp.forbid(names, families=families, truncation=truncation)
             attempt()
             word = "fine"
         except OSError as error:
@@ -111,6 +119,71 @@ def test_typing_into_a_terminal_is_refused() -> None:
     assert filtered(lambda: call(seccomp.number("ioctl"), ours, 0x5413, ctypes.create_string_buffer(8))) == "fine"
     os.close(ours)
     os.close(theirs)
+
+
+@pytest.mark.parametrize("order", [fcntl.F_SETOWN, 10, 15], ids=["F_SETOWN", "F_SETSIG", "F_SETOWN_EX"])
+def test_no_process_is_named_that_a_ready_descriptor_signals(order: int) -> None:
+    ours, theirs = os.pipe()
+    owner = ctypes.create_string_buffer(struct.pack("ii", 1, os.getpid()))
+    argument = owner if order == 15 else ctypes.c_long(os.getpid() if order == fcntl.F_SETOWN else signal.SIGKILL)
+    call(seccomp.number("fcntl"), ours, order, argument)
+
+    assert filtered(lambda: call(seccomp.number("fcntl"), ours, order, argument)) == "EPERM"
+    assert filtered(lambda: fcntl.fcntl(ours, fcntl.F_SETFL, os.O_NONBLOCK)) == "fine"
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("request_number", [0x8901, 0x8902], ids=["FIOSETOWN", "SIOCSPGRP"])
+def test_no_process_is_named_that_a_ready_socket_signals(request_number: int) -> None:
+    def name() -> None:
+        call(seccomp.number("ioctl"), one.fileno(), request_number, struct.pack("i", os.getpid()))
+
+    one, other = socket.socketpair()
+    with one, other:
+        name()
+
+        assert filtered(name) == "EPERM"
+
+
+def test_sockets_of_one_family_can_be_refused_alone() -> None:
+    local = (socket.AF_UNIX,)
+
+    assert filtered(lambda: socket.socket(socket.AF_UNIX).close(), frozenset(), families=local) == "EPERM"
+    assert filtered(lambda: socket.socket(socket.AF_UNIX).close(), frozenset()) == "fine"
+    assert filtered(lambda: socket.socket(socket.AF_INET).close(), frozenset(), families=local) == "fine"
+
+
+def test_a_file_is_not_emptied_by_reading_it_where_landlock_does_not_rule_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel before Landlock's third version."""
+    if landlock.version() == 0:
+        pytest.skip("this kernel has no Landlock")
+    monkeypatch.setattr(landlock, "version", lambda: 2)
+    path = tmp_path / "library"
+    path.write_bytes(b"x")
+
+    def confined(flags: int) -> None:
+        landlock.confine(readable=["/usr", str(tmp_path)], devices=[], own=None)
+        os.close(os.open(path, flags))
+
+    def empty_by_other_means(name: str, *arguments: object) -> None:
+        call(seccomp.number(name), *arguments)
+
+    emptying = os.O_RDONLY | os.O_TRUNC
+    how = struct.pack("QQQ", emptying, 0, 0)
+    assert filtered(lambda: confined(emptying), truncation=True) == "EPERM"
+    assert filtered(lambda: confined(os.O_RDONLY), truncation=True) == "fine"
+    name = str(path).encode()
+    assert filtered(lambda: empty_by_other_means("openat2", -100, name, how, 24), truncation=True) == "ENOSYS"
+    if os.uname().machine == "x86_64":
+        assert filtered(lambda: empty_by_other_means("open", name, emptying), truncation=True) == "EPERM"
+        assert filtered(lambda: empty_by_other_means("creat", name, 0o600), truncation=True) == "EPERM"
+    assert path.read_bytes() == b"x"
+
+    assert filtered(lambda: confined(emptying)) == "fine"
+    assert path.read_bytes() == b"", "without the filter it can be done, or its failure above would prove nothing"
 
 
 def test_without_a_wall_around_signals_they_are_refused_altogether() -> None:
