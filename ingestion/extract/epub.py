@@ -8,6 +8,7 @@ digital rights management. Of characters with a reading above them the character
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from html.entities import html5
 from urllib.parse import unquote, urlsplit
 
@@ -64,7 +65,7 @@ def read(untrusted: bytes, work: Work) -> Reading:
         raise ParserFailed
     pages = Pages(work.limits)
     for done, chapter in enumerate(chapters, start=1):
-        pages.add_blocks(_blocks(_parse(archive.read(chapter), work.limits)))
+        pages.add_blocks(blocks(_parse(archive.read(chapter), work.limits)))
         work.report(done, len(chapters))
     return Reading(pages.all())
 
@@ -86,7 +87,8 @@ def _chapters(archive: Archive, limits: JailLimits) -> list[str]:
     folder = posixpath.dirname(package_name)
     items = {each.get("id", ""): each for each in package.iter("{*}item")}
     guides = [each for each in package.iter("{*}reference") if each.get("type") == "toc"]
-    contents = {_inside(folder, each.get("href", "")) for each in guides}
+    # One that points into a file does not say that the whole file is a table of contents.
+    contents = {_inside(folder, each.get("href", "")) for each in guides if "#" not in each.get("href", "")}
     found, passed = list[str](), list[str]()
     for reference in package.iter("{*}itemref"):
         item = items.get(reference.get("idref", ""))
@@ -119,6 +121,14 @@ def _parse(untrusted: bytes, limits: JailLimits) -> Element:
         # In HTML much is never closed, which as XML nests without end.
         if "<!ENTITY" in text:
             raise
+    return parse_html(text, limits)
+
+
+def parse_html(text: str, limits: JailLimits) -> Element:
+    """Return the root of what a browser would make of it.
+
+    Raises ``TooComplex`` (too many tags or attributes, too deep) and ``ParserFailed`` (nothing in it).
+    """
     if _is_made_to_be_slow(text, limits.tags):
         raise TooComplex
     parser = etree.HTMLParser(no_network=True, huge_tree=False, remove_comments=True, remove_pis=True, encoding="utf-8")
@@ -164,14 +174,15 @@ def _is_hidden(element: Element) -> bool:
 class _Chapter:
     """Collects a chapter's paragraphs, headings, list entries and rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: AbstractSet[Element]) -> None:
+        self._left_out = left_out
         self.blocks = list[Block]()
         self._text = list[str]()
 
     def walk(self, element: Element, kind: str = "") -> None:
         """Add an element's text. ``kind`` is the name of the block that it stands in."""
         name = xml.local_name(element).lower()
-        if not name or name in _UNSEEN or _is_hidden(element):
+        if not name or name in _UNSEEN or element in self._left_out or _is_hidden(element):
             return
         if name == "br":
             self._text.append("\n")
@@ -218,9 +229,12 @@ class _Chapter:
                     self._content(cell, "td")
                     self.end("td")
         else:
-            texts = [[_cell_text(cell) for cell in row] for row in rows]
+            texts = [[self._cell_text(cell) for cell in row] for row in rows]
             has_header = all(xml.local_name(cell) == "th" for cell in rows[0])
             self.blocks.extend(grid.blocks(texts, has_header=has_header))
+
+    def _cell_text(self, cell: Element) -> str:
+        return " ".join(block.text for block in blocks(cell, self._left_out))
 
 
 def _rows(table: Iterable[Element]) -> Iterator[Element]:
@@ -235,12 +249,9 @@ def _rows(table: Iterable[Element]) -> Iterator[Element]:
                 pass
 
 
-def _cell_text(cell: Element) -> str:
-    return " ".join(block.text for block in _blocks(cell))
-
-
-def _blocks(element: Element) -> list[Block]:
-    chapter = _Chapter()
+def blocks(element: Element, left_out: AbstractSet[Element] = frozenset()) -> list[Block]:
+    """Return what a reader sees of an element, without the elements inside it that are ``left_out``."""
+    chapter = _Chapter(left_out)
     chapter.walk(element)
     chapter.end("")
     return chapter.blocks

@@ -13,14 +13,22 @@ _MAX_BRACES = 1_000_000
 # told: who wrote it and when, comments, what is hidden or deleted.
 _PART = re.compile(
     r"\\bin(\d{1,9}) ?|\\[^a-zA-Z]|"
-    r"(\{)(\s*\\(?:\*|(?:pict|object|objdata|info|fldinst|annotation|atnid|v|deleted)(?![a-z0-9])))?|(\})"
+    r"(\{)(\s*\\(?:\*(?!\s*\\shpinst(?![a-z]))|"
+    r"(?:pict|object|objdata|info|fldinst|annotation|atnid|v|deleted|sp|shprslt)(?![a-z0-9])))?|(\})"
 )
+_GROUP = re.compile(
+    r"\\[^a-zA-Z]|(\{)"
+    r"(?:\s*(?:\\\*\s*)?\\(footnote|(?:header|footer)[lrf]?|shp|shpgrp|shpinst|shptxt)(?![a-z0-9]) ?)?|(\})"
+)
+# What the reader of the rest takes for no text, and is: how it begins and ends instead. A note stands in a sentence.
+_NOTE = ("{ [", "]}")
+_ASIDE = ("{\\par ", "\\par }")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def read(untrusted: bytes, work: Work) -> Reading:
     """Return the text. Raises ``TooComplex`` (nesting, groups) and ``ParserFailed`` (damaged)."""
-    content = "".join(_kept(untrusted.decode("latin-1"), work.limits.depth))
+    content = "".join(_unwrapped("".join(_kept(untrusted.decode("latin-1"), work.limits.depth))))
     try:
         said = rtf_to_text(content, errors="ignore")
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
@@ -53,6 +61,22 @@ def _kept(content: str, max_depth: int) -> Iterator[str]:
             depth = max(0, depth - 1)
     if not dropped_at:
         yield content[at:]
+
+
+def _unwrapped(content: str) -> Iterator[str]:
+    """Yield the source with notes, headers, footers and text boxes as text like any other, in linear time."""
+    ends, at = list[str](), 0
+    for part in _GROUP.finditer(content):
+        if part[1]:
+            start, end = ("{", "}") if not part[2] else _NOTE if part[2] == "footnote" else _ASIDE
+            ends.append(end)
+            if part[2]:
+                yield content[at : part.start()] + start
+                at = part.end()
+        elif part[3]:
+            yield content[at : part.start()] + (ends.pop() if ends else "}")
+            at = part.end()
+    yield content[at:]
 
 
 def _joined(said: str) -> str:

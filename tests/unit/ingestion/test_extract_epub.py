@@ -106,6 +106,22 @@ def test_a_table_of_contents_is_passed_over_unless_there_is_nothing_else() -> No
     assert texts(office.book(chapters, spine=spine, manifest=contents, others=others)) == ["One"]
 
 
+def test_a_table_of_contents_inside_a_chapter_does_not_hide_the_chapter() -> None:
+    content = office.zipped(
+        {
+            "META-INF/container.xml": '<container><rootfiles><rootfile full-path="b.opf"/></rootfiles></container>',
+            "b.opf": '<package><manifest><item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
+            '<item id="t" href="t.xhtml" media-type="application/xhtml+xml"/></manifest>'
+            '<spine><itemref idref="t"/><itemref idref="a"/></spine>'
+            '<guide><reference type="toc" href="a.xhtml#toc"/><reference type="toc" href="t.xhtml"/></guide></package>',
+            "a.xhtml": chapter("<p>text</p>"),
+            "t.xhtml": chapter("<p>UNSEEN</p>"),
+        }
+    )
+
+    assert texts(content) == ["text"]
+
+
 def test_names_are_resolved_inside_the_archive_only() -> None:
     outside = office.book({"../../etc/passwd": chapter("UNSEEN")})
     inside = office.book({"t%20x/a.xhtml": "", "../b.xhtml": ""}, others={

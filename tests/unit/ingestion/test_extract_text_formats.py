@@ -40,6 +40,34 @@ def test_a_quotation_mark_that_is_never_closed_swallows_nothing() -> None:
     assert said(tables.read(content.encode(), WORK)).endswith("3 | rod")
 
 
+def test_a_short_table_with_an_unclosed_quotation_mark_keeps_its_rows() -> None:
+    assert said(tables.read(b'size,name\n"12,pipe\n3,rod\n', WORK)) == 'size | name\n"12 | pipe\n3 | rod'
+
+
+def test_a_quotation_mark_that_is_closed_too_early_spoils_nothing_else() -> None:
+    assert said(tables.read(b'a;b\n"one"s;"x;y"\n3;4\n', WORK)) == "a | b\nones | x;y\n3 | 4"
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("1,5;2,5;3,5\n4,5;5,5;6,5\n", "1,5 | 2,5 | 3,5\n4,5 | 5,5 | 6,5"),
+        ("sep=;\na,b;c\n", "a,b | c"),
+        ('"sep=|"\r\na,b|c\r\n', "a,b | c"),
+        ("SEP=\t\na,b\tc\n", "a,b | c"),
+    ],
+    ids=["German numbers", "stated", "stated in quotation marks", "stated tab"],
+)
+def test_cells_are_cut_where_their_author_meant(content: str, shown: str) -> None:
+    assert said(tables.read(content.encode(), WORK)) == shown
+
+
+def test_prose_in_one_column_is_not_cut_at_its_commas() -> None:
+    lines = ["comment", "Good, but long", "Short", "Tides, moons, and stars, all in one", "Well; I liked it", "Yes"]
+
+    assert said(tables.read("\n".join(lines).encode(), WORK)).split("\n") == lines
+
+
 def test_a_line_end_inside_a_cell_stays_inside_its_row() -> None:
     assert said(tables.read(b'a,b\n"one\ntwo",three\n', WORK)) == "a | b\none two | three"
 
@@ -143,6 +171,15 @@ def test_cues_keep_their_words_and_seconds_and_lose_their_marks() -> None:
         ("5 < 6, isn't it", (3600.0, 3601.0)),
     ]
     assert all(block.tight for block in blocks)
+
+
+def test_a_blank_inside_a_web_cue_ends_nothing() -> None:
+    first = "00:01.000 --> 00:02.000 align:start\n \nthe<00:01.500><c> tide</c>\n"
+    content = f"WEBVTT\n\n{first}\n00:02.000 --> 00:03.000\nfalls\n \n"
+
+    blocks = subtitles.read(content.encode(), WORK).pages[0].blocks
+
+    assert [(block.text, block.seconds) for block in blocks] == [("the tide", (1.0, 2.0)), ("falls", (2.0, 3.0))]
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
@@ -285,6 +322,18 @@ def test_rich_text_is_its_words_and_not_what_is_hidden_or_embedded() -> None:
 def test_rich_text_that_is_too_much_is_refused(content: bytes) -> None:
     with pytest.raises(TooComplex):
         rtf.read(content, WORK)
+
+
+def test_notes_headers_and_text_boxes_of_rich_text_are_text() -> None:
+    content = rb"""{\rtf1\ansi{\header\pard Kept-Header\par}{\footerf Kept-Footer}Tides{\super\chftn}{\footnote \pard
+Kept-Note.} turn.\par{\shp{\*\shpinst\shpleft100\shptop5{\sp{\sn Marker-Name}{\sv Marker-Value}}{\shptxt \pard
+Kept-Box\par}}{\shprslt Marker-Fallback}}{\*\other{\shptxt Marker-Inside}}\par after}"""
+
+    read = said(rtf.read(content, WORK))
+
+    assert "arker" not in read
+    assert "Tides [Kept-Note.] turn." in read
+    assert {"Kept-Header", "Kept-Footer", "Kept-Box", "after"} <= set(read.split("\n"))
 
 
 def test_damaged_rich_text_gives_what_there_is() -> None:

@@ -40,6 +40,55 @@ def test_a_page_without_an_article_gives_all_that_is_visible() -> None:
     assert text.split() == ["Tide", "table", "High", "water", "06:12"]
 
 
+def test_quotations_have_no_marks_and_tables_have_columns() -> None:
+    parts = (
+        "<h1>Fill in</h1><p>My name is ___ and 1 &lt; 2, a*b, <code>x_y</code>, H<sub>2</sub>O, <u>so</u>.</p>"
+        "<ruby>東<rt>とう</rt>京<rt>きょう</rt></ruby><table><tr><th>Place</th><th>Count</th></tr><tr><td>Pond</td>"
+        "<td>3</td></tr></table><figure><figcaption>A heron at dusk</figcaption></figure>"
+        "<p>So <math><mi>x</mi><mo>=</mo><mn>7</mn></math> here in the long run of all the herons.</p>"
+        "<p hidden>UNSEEN</p><p style='display:none'>UNSEEN</p><p aria-hidden='true'>UNSEEN</p>"
+    )
+    expected = [
+        "Fill in", "My name is ___ and 1 < 2, a*b, x_y, H2O, so.", "東京", "Place | Count", "Pond | 3",
+        "A heron at dusk", "So x=7 here in the long run of all the herons.",
+    ]  # fmt: skip
+
+    for page in (parts, f"<article>{parts}{ARTICLE * 6}</article>", f"{parts}{ARTICLE * 6}"):
+        text = text_of(f"<body>{page}")
+        assert [line for line in text.split("\n") if line and "waits in the shallow" not in line] == expected
+
+
+def test_of_a_long_page_the_article_is_chosen_with_its_captions_and_without_what_stands_around() -> None:
+    links = "".join(f"<li><a href='/{number}'>Buy offer {number} today</a></li>" for number in range(20))
+    page = (
+        f"<body><form id='all'><header><h1>Herons of the lake</h1><ul>{links}</ul></header><div class='menu'>"
+        f"<ul>{links}</ul></div><article>{ARTICLE * 4}<figure><figcaption>A heron at dusk</figcaption></figure>"
+        f"<h2>Young</h2>{ARTICLE * 4}</article><div class='related'><h2>Related</h2><ul>{links}</ul></div>"
+        f"<aside>{links}</aside></form>"
+    )
+
+    text = text_of(page)
+
+    assert [line for line in text.split("\n") if line and "waits in the shallow" not in line] == [
+        "Herons of the lake", "A heron at dusk", "Young",
+    ]  # fmt: skip
+
+
+def test_of_a_short_page_all_but_its_furniture_is_read() -> None:
+    links = "<a href='/'>Buy</a> " * 50
+
+    assert text_of(f"<body><nav>{links}</nav><div>One.</div><div>Two.</div><footer>Us</footer>").split() == [
+        "One.", "Two.",
+    ]  # fmt: skip
+    assert text_of(f"<body><nav>{links}</nav>").split() == ["Buy"] * 50
+
+
+def test_of_a_page_too_deep_to_be_parsed_the_text_is_read_without_reading_aids() -> None:
+    text = text_of("<body>" + "<div>" * 1_000 + "<ruby>東<rt>とう</rt>京<rt>きょう</ruby>へ")
+
+    assert text == "東京へ"
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
