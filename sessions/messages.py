@@ -294,12 +294,12 @@ class DocumentState(Message, frozen=True):
     sealed_filename: Sealed
     media_type: str | None
     bytes: int
-    pages: int
-    chunks: int
-    language: str | None
-    status: DocumentStatus
-    progress: float
-    version: int
+    pages: int = 0
+    chunks: int = 0
+    language: str | None = None
+    status: DocumentStatus = "queued"
+    progress: float = 0.0
+    version: int = 1
     error: str | None = None
     ocr_pages: int = 0
     ocr_confidence: float | None = None

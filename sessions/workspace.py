@@ -152,12 +152,6 @@ class Workspace:
             sealed_filename=seal(self._key or b"", mark.filename.encode(), purpose=FILENAME_PURPOSE),
             media_type=None,
             bytes=mark.size,
-            pages=0,
-            chunks=0,
-            language=None,
-            status="queued",
-            progress=0.0,
-            version=1,
         )
         return Document(state, sealed, mark.untrusted_media_type)
 

@@ -77,12 +77,6 @@ def test_a_complete_upload_names_its_document_and_does_not_expire() -> None:
         sealed_filename=b"",
         media_type=None,
         bytes=5,
-        pages=0,
-        chunks=0,
-        language=None,
-        status="queued",
-        progress=0.0,
-        version=1,
     )
 
     headers = resumable.headers_of(

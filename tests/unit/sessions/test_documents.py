@@ -16,12 +16,6 @@ def document(folder: Path, name: str) -> Document:
         sealed_filename=b"",
         media_type=None,
         bytes=1,
-        pages=0,
-        chunks=0,
-        language=None,
-        status="queued",
-        progress=0.0,
-        version=1,
     )
     return Document(state, Quarantine(folder, "session").create(), None)
 

@@ -58,12 +58,6 @@ class World:
             sealed_filename=b"",
             media_type=None,
             bytes=mark.size,
-            pages=0,
-            chunks=0,
-            language=None,
-            status="queued",
-            progress=0.0,
-            version=1,
         )
 
     def start(self, length: int) -> str:
