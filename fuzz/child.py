@@ -118,7 +118,9 @@ def _be_child(harness: Harness, input_at: InputAt, first: int, count: int | None
     status = 1
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (LIMITS.memory_bytes, LIMITS.memory_bytes))
+        # On top of what it was born with: a child of a large process has no less room than one of a small one.
+        room = _address_space_bytes() + LIMITS.memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (room, room))
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
@@ -131,6 +133,11 @@ def _be_child(harness: Harness, input_at: InputAt, first: int, count: int | None
         status = 0
     finally:
         os._exit(status)
+
+
+def _address_space_bytes() -> int:
+    """Return how much this process takes already; proc_pid_statm(5)."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
 
 
 def _place(error: BaseException) -> str:

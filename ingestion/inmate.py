@@ -99,7 +99,7 @@ class _Reporter:
     def __init__(self, connection: ipc.Connection, stage: JailStage) -> None:
         self._connection = connection
         self._stage: JailStage = stage
-        self._sent = 0
+        self._sent = -1  # How many pages there are is told before the first of them is done.
 
     def __call__(self, done: int, known: int) -> None:
         """Say how many pages are done, of how many."""
