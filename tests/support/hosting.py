@@ -17,6 +17,7 @@ import psutil
 
 from ingestion.jailer import JailerConfig
 from ingestion.limits import JailLimits
+from ingestion.quarantine import usage
 from processes import ipc
 from processes.hardening import child_environment
 from sessions import messages as m
@@ -150,6 +151,9 @@ class Hosting:
 
     def sealed_files(self) -> list[Path]:
         return [path for path in self.quarantine_dir.rglob("*") if path.is_file()]
+
+    def sealed_bytes(self) -> int:
+        return usage(self.quarantine_dir)[1]
 
     def log(self) -> str:
         return self.log_file.read_text()
