@@ -7,12 +7,10 @@ or the session is dropped, it kills the jail with everything the jail started.
 
 import contextlib
 import gc
-import json
 import os
 import select
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -32,7 +30,7 @@ from ingestion.visitor import Visitor, send_at_once
 from ingestion.walls import enclose, private_folder
 from ingestion.warm import probe, warm_up
 from models.errors import ParserFailed, PartUnavailable, TimedOut
-from processes import ipc
+from processes import events, ipc
 from vectorstore.tokens import TokenCounter
 
 _GREETING_SECONDS = 10.0
@@ -111,8 +109,8 @@ class Guard:
         gc.collect()
         gc.freeze()
         while not self._stopping:
-            for descriptor, events in self._poll.poll(self._patience_ms()):
-                self._attend(descriptor, events)
+            for descriptor, happened in self._poll.poll(self._patience_ms()):
+                self._attend(descriptor, happened)
             self._end_overdue()
             self._listen_again()
             self._reap()
@@ -130,7 +128,7 @@ class Guard:
 
     # --- what may happen ------------------------------------------------------------
 
-    def _attend(self, descriptor: int, events: int) -> None:
+    def _attend(self, descriptor: int, happened: int) -> None:
         if descriptor == self._listener.fileno():
             self._accept()
         elif descriptor == self._wake.fileno():
@@ -139,7 +137,7 @@ class Guard:
         elif visitor := self._greeting.get(descriptor):
             self._greet(visitor)
         elif jail := self._by_descriptor.get(descriptor):
-            self._watch(jail, descriptor, events)
+            self._watch(jail, descriptor, happened)
         else:
             self._withdraw(descriptor)
 
@@ -150,7 +148,7 @@ class Guard:
             return
         except OSError as error:
             # No descriptor or no memory left: the visitor stays at the door until some are free.
-            log("jailer_deaf", errno=error.errno or 0)
+            events.log("jailer_deaf", errno=error.errno or 0)
             self._poll.unregister(self._listener.fileno())
             self._deaf_until = time.monotonic() + _DEAF_SECONDS
             return
@@ -193,10 +191,10 @@ class Guard:
                 send_at_once(visitor.sock, Dropped(jails=jails))
         self._forget(visitor.sock)
 
-    def _watch(self, jail: _Jail, descriptor: int, events: int) -> None:
+    def _watch(self, jail: _Jail, descriptor: int, happened: int) -> None:
         if descriptor == jail.sock.fileno():
             self._end(jail, None)
-        elif events & select.POLLIN:
+        elif happened & select.POLLIN:
             self._listen_to(jail)
         else:
             self._poll.unregister(descriptor)
@@ -257,7 +255,7 @@ class Guard:
         try:
             pid, ours = self._fork(visitor.sock)
         except OSError as error:
-            log("jail_refused", errno=error.errno or 0)
+            events.log("jail_refused", errno=error.errno or 0)
             send_at_once(visitor.sock, Failed(slug=PartUnavailable.slug))
             self._forget(visitor.sock)
             return
@@ -287,7 +285,7 @@ class Guard:
         for jail in list(self._jails.values()):
             if death := os.waitid(os.P_PID, jail.pid, _DEAD_ONES):
                 if death.si_code == os.CLD_EXITED and death.si_status == _EXIT_WALLS_MISSING:
-                    log(_WALLS_MISSING)
+                    events.log(_WALLS_MISSING)
                 self._end(jail, _blame(death))
         with contextlib.suppress(ChildProcessError):  # Orphans that left their jail's group are our children too.
             while (orphan := os.waitid(os.P_ALL, 0, _DEAD_ONES)) and orphan.si_pid not in self._jails:
@@ -302,7 +300,7 @@ class Guard:
         # After its answer has begun, a word of ours could stand in the middle of it; and it needs none.
         self._close(jail, None if jail.answering else slug, used.or_more(end.used))
         if not end.is_gone:
-            log("jail_lingers")
+            events.log("jail_lingers")
         return end.is_gone
 
     def _close(self, jail: _Jail, slug: str | None, used: Usage) -> None:
@@ -315,7 +313,7 @@ class Guard:
         if slug is not None:
             send_at_once(jail.sock, Failed(slug=slug))
         self._forget(jail.sock)
-        log(
+        events.log(
             "jail_ended",
             outcome=slug or "over",
             seconds=round(time.monotonic() - jail.started, 3),
@@ -369,8 +367,3 @@ def _blame(death: os.waitid_result) -> str:
     """Return what the death of a jail that has not answered means: out of CPU time, or broken."""
     was_killed = death.si_code != os.CLD_EXITED
     return TimedOut.slug if was_killed and death.si_status == signal.SIGXCPU else ParserFailed.slug
-
-
-def log(event: str, **facts: str | float) -> None:
-    """Write one line of the structured log: a fixed name, numbers, and words of our own."""
-    print(json.dumps({"event": event, **facts}), file=sys.stderr, flush=True)  # noqa: T201 - the log is standard error.

@@ -10,12 +10,11 @@ import sys
 import msgspec
 
 from ingestion.limits import JailerConfig, JailLimits
-from processes import hardening
+from processes import events, hardening
 
 __all__ = ["JailLimits", "JailerConfig", "main"]
 
-_KEPT_NAMES = frozenset({"HOME", "PATH", "TMPDIR", "TZ", "LANG", "VIRTUAL_ENV", "GLIBC_TUNABLES", "MAYFLY_SUPERVISED"})
-_KEPT_PREFIXES = ("LC_", "PYTHON")
+_KEPT_NAMES = frozenset({"HOME", "MAYFLY_SUPERVISED"})
 
 
 def main() -> None:
@@ -25,29 +24,23 @@ def main() -> None:
     the service's start, and with 1 after a while where jails are weaker than the configuration allows.
     """
     hardening.harden()
-    _forget_environment()
-    from ingestion.guard import Guard, TooWeak, log
+    hardening.forget_environment("ingestion.jailer", keeping=_KEPT_NAMES)
+    events.silence_tracebacks()
+    from ingestion.guard import Guard, TooWeak
     from ingestion.warm import NoJail
 
     config = msgspec.json.decode(sys.stdin.buffer.read(), type=JailerConfig)
     try:
         guard = Guard(config)
     except NoJail:
-        log("jailer_refuses")
+        events.log("jailer_refuses")
         raise SystemExit(os.EX_CONFIG) from None
-    log("jailer_ready", level=guard.walls.level, walls=" ".join(guard.walls.names), jails=config.jails)
+    events.log("jailer_ready", level=guard.walls.level, walls=" ".join(guard.walls.names), jails=config.jails)
     try:
         guard.run()
     except TooWeak:
-        log("jailer_too_weak", level=guard.walls.level)
+        events.log("jailer_too_weak", level=guard.walls.level)
         raise SystemExit(1) from None
-
-
-def _forget_environment() -> None:
-    """Start over with what is needed, unless that is all there is: clearing it later leaves a copy in memory."""
-    kept = {name: os.environ[name] for name in os.environ if name in _KEPT_NAMES or name.startswith(_KEPT_PREFIXES)}
-    if kept != dict(os.environ):
-        os.execve(sys.executable, [sys.executable, "-m", "ingestion.jailer"], kept)  # noqa: S606 - ourselves.
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import ctypes
 import os
 import resource
 import signal
+import sys
 from pathlib import Path
 
 import msgspec
@@ -35,6 +36,10 @@ OFFLINE_ENVIRONMENT = {
     "OMP_THREAD_LIMIT": "1",
 }
 
+# What an interpreter needs to run as it was started, and nothing of ours.
+_NEEDED_NAMES = frozenset({"PATH", "TMPDIR", "TZ", "LANG", "VIRTUAL_ENV", "GLIBC_TUNABLES"})
+_NEEDED_PREFIXES = ("LC_", "PYTHON")
+
 
 class Hardening(msgspec.Struct, frozen=True):
     """What this process could make true of itself."""
@@ -59,6 +64,17 @@ def harden(*, die_with_parent: bool = True) -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             raise SystemExit("the parent process is gone")
+
+
+def forget_environment(module: str, *, keeping: frozenset[str] = frozenset()) -> None:
+    """Start over as ``module`` with the variables that are needed, unless there are no others.
+
+    Clearing them later would leave a copy in memory. Standard input must not have been read yet.
+    """
+    needed = _NEEDED_NAMES | keeping
+    kept = {name: os.environ[name] for name in os.environ if name in needed or name.startswith(_NEEDED_PREFIXES)}
+    if kept != dict(os.environ):
+        os.execve(sys.executable, [sys.executable, "-m", module], kept)  # noqa: S606 - ourselves.
 
 
 def state() -> Hardening:

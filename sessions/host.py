@@ -19,9 +19,8 @@ from typing import Any
 
 import msgspec
 
-from processes import ipc
+from processes import events, ipc
 from processes.hardening import harden, state
-from sessions import events
 from sessions import messages as m
 from sessions.isolation import can_leave_network
 from sessions.leases import Leases

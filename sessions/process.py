@@ -14,9 +14,8 @@ from typing import Any, NoReturn
 import msgspec
 
 from models.errors import InvalidRequest, MayflyError
-from processes import ipc
+from processes import events, ipc
 from processes.hardening import harden
-from sessions import events
 from sessions import messages as m
 from sessions.isolation import leave_network
 from sessions.resumable import Writing

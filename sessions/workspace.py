@@ -21,7 +21,7 @@ from models.content import Extraction
 from models.errors import InvalidRequest, MayflyError, NoSuchThing, NotAllowed
 from models.ids import new_id
 from models.sealing import KEY_BYTES, SealBroken, seal, unseal
-from sessions import events
+from processes import events
 from sessions import messages as m
 from sessions.documents import Document, Quota, Shelf, Stopwatch
 from sessions.grants import Grants

@@ -8,15 +8,13 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from models.errors import EmbeddingFailed, MayflyError
-from processes import ipc
+from processes import events, ipc
 from processes.hardening import harden, state
 from vectorstore import messages, models
 from vectorstore.embedder import Embedder
@@ -113,7 +111,7 @@ class EmbedderServer:
 def main() -> None:
     """Run the embedder until it is terminated."""
     harden()
-    _report_without_content()
+    events.silence_tracebacks()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = msgspec.json.decode(sys.stdin.buffer.read(), type=EmbedderConfig)
     started = time.monotonic()
@@ -123,25 +121,8 @@ def main() -> None:
     server = EmbedderServer(embedder, threads=config.threads, queue_texts=config.queue_texts)
     listener = ipc.listen(Path(config.socket))
     card = prepared.card
-    _log("embedder_ready", model=card.name, backend=card.backend, seconds=round(time.monotonic() - started, 3))
+    events.log("embedder_ready", model=card.name, backend=card.backend, seconds=round(time.monotonic() - started, 3))
     ipc.serve(listener, messages.EmbedderRequest, server.handle)
-
-
-def _log(event: str, **fields: str | float) -> None:
-    """Write one JSON line to standard error."""
-    line = msgspec.json.encode({"event": event, "process": "embedder", **fields})
-    sys.stderr.buffer.write(line + b"\n")
-    sys.stderr.buffer.flush()
-
-
-def _report_without_content() -> None:
-    """Have uncaught errors reported by type alone: a message may quote what the process was given."""
-
-    def report(kind: Any, *_: object) -> None:
-        _log("embedder_error", kind=getattr(kind, "__name__", "unknown"))
-
-    sys.excepthook = report
-    threading.excepthook = lambda arguments: report(arguments.exc_type)
 
 
 if __name__ == "__main__":

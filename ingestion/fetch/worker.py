@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -29,10 +28,8 @@ from ingestion.fetch.addresses import Link, read_link
 from ingestion.fetch.messages import PIECE_BYTES, Admitted, Arrived, Arriving, Bytes, Failed, Fetch
 from ingestion.fetch.site import Bounds, Network, Visit
 from models.errors import MayflyError, QueueFull
-from processes import hardening, ipc
+from processes import events, hardening, ipc
 
-_KEPT_NAMES = frozenset({"PATH", "TMPDIR", "TZ", "LANG", "VIRTUAL_ENV", "GLIBC_TUNABLES"})
-_KEPT_PREFIXES = ("LC_", "PYTHON")
 _RETRY_SECONDS = 5
 # Connections that are told to come back take a process for a moment; one beyond these is hung up on.
 _TURNED_AWAY_AT_ONCE = 32
@@ -97,7 +94,7 @@ class Fetcher:
             error = refusal.slug
             connection.send(Failed(slug=refusal.slug))
         finally:
-            log("link_fetched", error=error, bytes=size, seconds=round(time.monotonic() - started, 3))
+            events.log("link_fetched", error=error, bytes=size, seconds=round(time.monotonic() - started, 3))
 
     def _carry_out(self, connection: ipc.Connection, link: Link) -> int:
         """Pass a document on as it arrives and return its size. Raises ``PeerGone`` when nobody wants it any more."""
@@ -142,15 +139,15 @@ class _Watch:
 def main() -> None:
     """Read the configuration from standard input and serve until SIGTERM."""
     hardening.harden()
-    _forget_environment()
-    _report_without_content()
+    hardening.forget_environment("ingestion.fetch.worker")
+    events.silence_tracebacks()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = msgspec.json.decode(sys.stdin.buffer.read(), type=FetcherConfig)
     bounds = Bounds(max_bytes=config.max_bytes, max_seconds=config.max_seconds, redirects=config.redirects)
     fetcher = Fetcher(Network(), bounds, fetches=config.fetches)
     listener = ipc.listen(Path(config.socket))
     withdraw()
-    log("fetcher_ready")
+    events.log("fetcher_ready")
     Forks(listener, fetcher.handle, most=config.fetches + _TURNED_AWAY_AT_ONCE).serve()
 
 
@@ -174,7 +171,7 @@ def withdraw() -> None:
         names |= seccomp.SIGNALS
     truncation = not landlock.rules_truncation()
     if not _holds(partial(seccomp.forbid, names, families=(socket.AF_UNIX,), truncation=truncation)) or not held:
-        log("fetcher_unconfined")
+        events.log("fetcher_unconfined")
 
 
 def _holds(wall: Callable[[], None]) -> bool:
@@ -252,31 +249,8 @@ class Forks:
         os.close(descriptor)
         _, status = os.waitpid(self._children.pop(descriptor), 0)
         if os.WIFSIGNALED(status):
-            log("fetch_killed")
+            events.log("fetch_killed")
             raise SystemExit(1)
-
-
-def log(event: str, **fields: str | float | None) -> None:
-    """Write one JSON line to standard error. Fields are fixed words and numbers."""
-    sys.stderr.buffer.write(msgspec.json.encode({"event": event, "process": "fetcher", **fields}) + b"\n")
-    sys.stderr.buffer.flush()
-
-
-def _forget_environment() -> None:
-    """Start over with what is needed, unless that is all there is: clearing it later leaves a copy in memory."""
-    kept = {name: os.environ[name] for name in os.environ if name in _KEPT_NAMES or name.startswith(_KEPT_PREFIXES)}
-    if kept != dict(os.environ):
-        os.execve(sys.executable, [sys.executable, "-m", "ingestion.fetch.worker"], kept)  # noqa: S606 - ourselves.
-
-
-def _report_without_content() -> None:
-    """Have uncaught errors reported by type alone: a message may quote what the process was given."""
-
-    def report(kind: Any, *_: object) -> None:
-        log("fetcher_error", kind=getattr(kind, "__name__", "unknown"))
-
-    sys.excepthook = report
-    threading.excepthook = lambda arguments: report(arguments.exc_type)
 
 
 if __name__ == "__main__":

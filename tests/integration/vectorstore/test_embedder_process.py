@@ -123,7 +123,7 @@ def test_a_model_that_cannot_be_prepared_is_reported_by_kind_and_never_listens(t
 
     assert finished.returncode != 0
     assert finished.stdout == b""
-    assert json.loads(finished.stderr)["kind"] == "UnreadableModel"
+    assert json.loads(finished.stderr)["error"] == "UnreadableModel"
     assert not (tmp_path / "e.sock").exists()
 
 

@@ -1,9 +1,10 @@
-"""What the host and session processes say on stderr: one JSON line an event, ids and numbers only, never content."""
+"""What the processes behind the front say on stderr: one JSON line an event, ids and numbers only, never content."""
 
 import sys
 import threading
 import time
 import traceback
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +23,7 @@ def log(event: str, **fields: str | float | None) -> None:
 def log_failure(event: str, error: BaseException, **fields: str | float | None) -> None:
     """Write that something unforeseen was raised: its type and the lines it came through, never its message."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    where = " < ".join(f"{Path(frame.filename).stem}.{frame.name}:{frame.lineno}" for frame in reversed(frames))
     log(event, error=type(error).__name__, where=where, **fields)
 
 
