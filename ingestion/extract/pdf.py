@@ -17,7 +17,7 @@ from typing import Any
 import pypdfium2 as pdfium
 from PIL import Image
 
-from ingestion.extract import ocr
+from ingestion.extract import ocr, vertical
 from ingestion.extract.bookmarks import Bookmarks
 from ingestion.extract.pdf_text import Worth, is_arabic, repaired, worth_of
 from ingestion.extract.pypdf_reader import SecondReader
@@ -132,7 +132,7 @@ def _text(page: pdfium.PdfPage, max_characters: int) -> str:
         with closing(page.get_textpage()) as textpage:
             if textpage.count_chars() > max_characters:
                 raise TooMuchText
-            return textpage.get_text_range()
+            return vertical.in_reading_order(textpage, textpage.get_text_range())
     except (pdfium.PdfiumError, UnicodeError):
         return ""
 
