@@ -30,6 +30,8 @@ _BLANKS = re.compile(r"(?<=\S)[^\S\n]{2,}")
 _LEADING_BLANKS = re.compile(r"(?m)^[^\S\n]{9,}")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _MAX_MARKS = 20
+# Every run of too many marks is one of these, and hardly any text has one: what marks are need not be told for it.
+_PERHAPS_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MAX_MARKS + 1}}}")
 
 
 def normalise(text: str) -> str:
@@ -71,7 +73,9 @@ def _nfkc(text: str) -> str:
 
 def _cut_marks(text: str) -> str:
     """Cut runs of combining marks: no language needs more than a few, and later steps are quadratic in them."""
-    return text if text.isascii() else _mark_runs().sub(lambda run: run[0][:_MAX_MARKS], text)
+    if text.isascii() or not _PERHAPS_MARKS.search(text):
+        return text
+    return _mark_runs().sub(lambda run: run[0][:_MAX_MARKS], text)
 
 
 @functools.cache

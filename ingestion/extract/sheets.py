@@ -66,6 +66,7 @@ class _Format:
     is_date: bool = False
     is_time: bool = False
     is_elapsed: bool = False
+    has_seconds: bool = True
     percent_decimals: int | None = None
     is_hidden: bool = False
 
@@ -202,7 +203,7 @@ def _format(code: str) -> _Format:
     if "general" in letters:
         return _Format()
     if is_elapsed:
-        return _Format(is_elapsed=True)
+        return _Format(is_elapsed=True, has_seconds="s" in positive.lower())
     if "%" in letters:
         decimals = re.search(r"\.([0#?]+)", letters)
         return _Format(percent_decimals=len(decimals[1]) if decimals else 0)
@@ -229,7 +230,8 @@ def _shown_number(value: str, shown_as: _Format, epoch: datetime) -> str:
 def _shown_time(days: float, shown_as: _Format, epoch: datetime) -> str:
     seconds = round(days * 86_400)
     if shown_as.is_elapsed or (shown_as.is_time and not shown_as.is_date and days >= 1):
-        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        minutes = f"{seconds // 3600}:{seconds // 60 % 60:02}"
+        return f"{minutes}:{seconds % 60:02}" if shown_as.has_seconds else minutes
     early = epoch == _EPOCH_1900 and days < _FEBRUARY_1900
     moment = epoch + timedelta(days=1 if early else 0, seconds=seconds)
     time = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"

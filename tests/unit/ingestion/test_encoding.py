@@ -92,3 +92,17 @@ def test_the_start_of_a_text_may_end_inside_a_character() -> None:
 
 def test_nothing_is_an_empty_text() -> None:
     assert decode(b"") == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "encoding"), [("ja", "cp932"), ("ja", "euc_jp"), ("zh", "gb18030"), ("ru", "koi8_r")]
+)
+def test_a_few_foreign_lines_in_an_english_text_are_read_in_their_encoding(language: str, encoding: str) -> None:
+    english = ["It rained in the hills.", "The gauges at Holm rose by a metre overnight.", "Nobody was told."] * 3
+    text = "\n".join([*english, TEXTS[language][:24], *english])
+
+    assert decode(text.encode(encoding)) == text
+
+
+def test_a_short_line_of_kana_is_read_in_the_old_encoding_of_unix() -> None:
+    assert decode("港の朝は早い。".encode("euc_jp")) == "港の朝は早い。"

@@ -77,6 +77,8 @@ def test_a_title_above_the_table_names_no_columns() -> None:
         (day("1900-01-01"), "yyyy-mm-dd", "1900-01-01"),
         (datetime.time(18, 5, 9), "h:mm:ss", "18:05:09"),
         (datetime.timedelta(hours=30, minutes=5), "[h]:mm:ss", "30:05:00"),
+        (datetime.timedelta(hours=30, minutes=5), "[h]:mm", "30:05"),
+        (datetime.timedelta(minutes=45), "[mm]:ss", "0:45:00"),
         (0.125, "0%", "13%"),
         (0.125, "0.0%", "12.5%"),
         (3.0, "General", "3"),
