@@ -17,7 +17,7 @@ from ingestion.limits import CHARACTERS_PER_TOKEN
 from ingestion.outline import Heading, Outline
 from models.content import MAX_HEADINGS, Chunk, Page
 from models.errors import QuotaExceeded
-from vectorstore.tokens import TokenCounter
+from vectorstore.tokens import TokenCounter, remember_words
 
 _WORD_CHARACTERS = 2_000
 _SECTION_CHARACTERS = 20_000
@@ -27,6 +27,9 @@ _ENDLESS_WORD = re.compile(rf"(?<!\S)\S{{{_WORD_CHARACTERS + 1},}}")
 _DIVIDER = re.compile(r".*[.!?;,:。！？；、，।؟،]", re.DOTALL)
 _HEADING_SEPARATOR = " › "
 _HEADING_WINDOW_SHARE = 4
+# So many more tokens than it was measured to have a chunk may have at the most: one or two at each end and before it.
+_TOKENS_AT_ENDS = 8
+_REMEMBERED_WORDS = 10_000
 
 
 def passage(page: Page, chunk: Chunk) -> str:
@@ -59,7 +62,11 @@ class _Ruler:
 
 
 class Chunker:
-    """Cuts normalised pages into chunks of at most ``max_tokens``: prefix, special tokens and headings included."""
+    """Cuts normalised pages into chunks of at most ``max_tokens``: prefix, special tokens and headings included.
+
+    The tokens of a part of a text that begins and ends at a blank are those that it has by itself, but for a few at its
+    ends: tokenizers take words one by one. Only where the limit is near, or a word was cut, is a chunk counted again.
+    """
 
     def __init__(self, counter: TokenCounter, *, max_tokens: int) -> None:
         room = max_tokens - counter.overhead
@@ -70,6 +77,10 @@ class Chunker:
         self._ruler = _Ruler(counter)
         self._plain = TextSplitter.from_callback(self._ruler.count, room)
         self._headed = TextSplitter.from_callback(self._ruler.count, room - self._heading_room)
+
+    def remember_words(self) -> None:
+        """Count words that come again only once. For a process that ends with the one document it reads."""
+        remember_words(self._counter.tokenizer, _REMEMBERED_WORDS)
 
     def chunks(
         self,
@@ -94,6 +105,7 @@ class Chunker:
     def _cut(self, page: Page, outline: Outline) -> Iterator[Chunk]:
         headings = outline.headings
         starts = [heading.start for heading in headings]
+        paths = dict[tuple[str, ...], tuple[tuple[str, ...], int]]()
         splitter = self._headed if headings or outline.columns or outline.above else self._plain
         for start, end in _sections(page.text, outline):
             section = page.text[start:end]
@@ -102,26 +114,36 @@ class Chunker:
                 at = start + offset
                 before = bisect_left(starts, at)
                 own = headings[before].level if before < len(headings) and headings[before].start == at else 7
-                above = [*outline.above, *_titles(headings[:before], below=own), outline.columns_at(at)]
-                cut = Chunk(page.number, at, at + len(text), self._path(above))
-                for chunk in self._fitting(page, cut):
+                above = (*outline.above, *_titles(headings[:before], below=own), outline.columns_at(at))
+                if above not in paths:
+                    paths[above] = self._path(above)
+                path, tokens = paths[above]
+                cut = Chunk(page.number, at, at + len(text), path)
+                for chunk in self._fitting(page, cut, measured=tokens + self._ruler.count(text)):
                     yield _timed(chunk, outline)
 
-    def _path(self, titles: Sequence[str]) -> tuple[str, ...]:
-        """Return the titles that a text stands under, outermost first; those go first when there is no room."""
-        path = [title[:MAX_HEADING_CHARACTERS].strip() for title in titles if title.strip()][-MAX_HEADINGS:]
-        while (
-            path and self._counter.count(_HEADING_SEPARATOR.join(path)) - self._counter.overhead >= self._heading_room
-        ):
-            path.pop(0)
-        return tuple(path)
+    def _path(self, titles: Sequence[str]) -> tuple[tuple[str, ...], int]:
+        """Return the titles that a text stands under, outermost first, and their tokens with prefix and special ones.
 
-    def _fitting(self, page: Page, chunk: Chunk) -> Iterator[Chunk]:
-        """Yield the chunk, or, where joining changed the count of its tokens, what of it fits."""
+        The outermost go first when there is no room.
+        """
+        path = [title[:MAX_HEADING_CHARACTERS].strip() for title in titles if title.strip()][-MAX_HEADINGS:]
+        while path:
+            tokens = self._counter.count(_HEADING_SEPARATOR.join(path))
+            if tokens - self._counter.overhead < self._heading_room:
+                return tuple(path), tokens
+            path.pop(0)
+        return (), self._counter.overhead
+
+    def _fitting(self, page: Page, chunk: Chunk, *, measured: int | None = None) -> Iterator[Chunk]:
+        """Yield the chunk, or, where joining changed the count of its tokens, what of it fits.
+
+        ``measured`` is how many tokens it has by the ruler, with everything before it.
+        """
         if chunk.start == chunk.end or not page.text[chunk.start : chunk.end].strip():
             return
         is_long = chunk.end - chunk.start > self._max_tokens * CHARACTERS_PER_TOKEN
-        if not is_long and self._counter.count(passage(page, chunk)) <= self._max_tokens:
+        if not is_long and self._fits(page, chunk, measured):
             yield chunk
         elif chunk.heading and not is_long:
             yield from self._fitting(page, Chunk(chunk.page, chunk.start, chunk.end, chunk.heading[1:]))
@@ -131,6 +153,16 @@ class Chunker:
             yield from self._fitting(page, Chunk(chunk.page, middle, chunk.end, chunk.heading))
         else:
             yield chunk
+
+    def _fits(self, page: Page, chunk: Chunk, measured: int | None) -> bool:
+        is_clear = measured is not None and measured + _TOKENS_AT_ENDS <= self._max_tokens
+        if is_clear and _is_between_blanks(page.text, chunk.start, chunk.end):
+            return True
+        return self._counter.count(passage(page, chunk)) <= self._max_tokens
+
+
+def _is_between_blanks(text: str, start: int, end: int) -> bool:
+    return (start == 0 or text[start - 1].isspace()) and (end == len(text) or text[end].isspace())
 
 
 def _titles(above: Sequence[Heading], *, below: int) -> list[str]:

@@ -43,6 +43,7 @@ class Inmate:
 
     def serve(self) -> None:
         """Take the document in, answer, return. Raises ``PeerGone`` when nobody waits for the answer any more."""
+        self.chunker.remember_words()
         try:
             request, untrusted = self._receive()
             answer = self._sized(Finished(extraction=self._extract(request, untrusted)))

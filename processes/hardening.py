@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -66,13 +67,17 @@ def harden(*, die_with_parent: bool = True) -> None:
             raise SystemExit("the parent process is gone")
 
 
-def forget_environment(module: str, *, keeping: frozenset[str] = frozenset()) -> None:
+def forget_environment(
+    module: str, *, keeping: frozenset[str] = frozenset(), otherwise: Mapping[str, str] | None = None
+) -> None:
     """Start over as ``module`` with the variables that are needed, unless there are no others.
 
-    Clearing them later would leave a copy in memory. Standard input must not have been read yet.
+    ``otherwise`` are values for those that are not set. Clearing variables later would leave a copy in memory. Standard
+    input must not have been read yet.
     """
     needed = _NEEDED_NAMES | keeping
-    kept = {name: os.environ[name] for name in os.environ if name in needed or name.startswith(_NEEDED_PREFIXES)}
+    own = {name: os.environ[name] for name in os.environ if name in needed or name.startswith(_NEEDED_PREFIXES)}
+    kept = dict(otherwise or {}) | own
     if kept != dict(os.environ):
         os.execve(sys.executable, [sys.executable, "-m", module], kept)  # noqa: S606 - ourselves.
 

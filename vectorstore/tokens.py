@@ -25,6 +25,13 @@ def forget_words(tokenizer: Any) -> None:
         resize(0)
 
 
+def remember_words(tokenizer: Any, words: int) -> None:
+    """Switch the cache on again, for so many words. Only for a process that ends with the one text it reads."""
+    resize = getattr(tokenizer.model, "_resize_cache", None)
+    if resize is not None:
+        resize(words)
+
+
 class TokenCounter:
     """Counts tokens as the embedder will see them: special tokens and ``prefix`` included.
 

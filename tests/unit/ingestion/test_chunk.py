@@ -1,10 +1,14 @@
+import pytest
+
 from ingestion.chunk import Chunker, passage
 from ingestion.extract.reading import Block, RawPage
 from ingestion.limits import JailLimits
 from ingestion.normalise import normalise
 from ingestion.outline import compose
 from models.content import Chunk, Page
+from tests.support import library
 from tests.support.jails import DOCUMENTS, token_counter
+from vectorstore.tokens import TokenCounter, forget_words
 
 CHUNKER = Chunker(token_counter(), max_tokens=224)
 GUIDE = """# Birds
@@ -81,3 +85,38 @@ def test_a_text_the_tokenizer_does_not_know_is_cut_at_the_length_its_tokens_may_
 
     assert max(chunk.end - chunk.start for chunk in chunks) <= JailLimits().chunk_characters
     assert sum(chunk.end - chunk.start for chunk in chunks) >= 19_000
+
+
+@pytest.mark.parametrize("max_tokens", [40, 96, 224])
+def test_no_chunk_has_more_tokens_than_allowed_whether_or_not_it_is_counted_by_itself(max_tokens: int) -> None:
+    counter = token_counter()
+    text = "\n\n".join((GUIDE, *library.ENGLISH[:3], *library.JAPANESE, "x1" * 700, "½ ⅓ ² № " * 30, "a\tb  c"))
+    page, outline = compose(1, RawPage((Block(text),)), markdown=True)
+
+    chunks = Chunker(counter, max_tokens=max_tokens).chunks([(page, outline)], max_chunks=10_000)
+
+    assert max(counter.count(passage(page, chunk)) for chunk in chunks) <= max_tokens
+
+
+def test_a_chunk_that_surely_fits_is_made_into_tokens_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = list[str]()
+    count = TokenCounter.count
+    monkeypatch.setattr(TokenCounter, "count", lambda self, text: counted.append(text) or count(self, text))
+
+    _, chunks = chunks_of("# Birds\n\nHerons stand still.\n\n" + "## Nests\n\nHigh up in the alders.\n\n" * 3)
+
+    assert [chunk.heading for chunk in chunks] == [(), ("Birds",), ("Birds",), ("Birds",)]
+    assert counted == ["Birds"], "the path of headings, and no passage"
+
+
+def test_remembering_words_changes_no_chunk() -> None:
+    counter = token_counter()
+    composed = compose(1, RawPage(tuple(map(Block, library.ENGLISH))), markdown=False)
+    chunker = Chunker(counter, max_tokens=96)
+    before = chunker.chunks([composed], max_chunks=1000)
+
+    chunker.remember_words()
+    try:
+        assert [chunker.chunks([composed], max_chunks=1000) for _ in range(2)] == [before, before]
+    finally:
+        forget_words(counter.tokenizer)
