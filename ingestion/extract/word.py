@@ -3,23 +3,20 @@
 Owns the order: the body with its text boxes and notes right after the paragraph they belong to, then each header and
 footer once. Refuses what a reader does not see: deleted and hidden text, comments, instructions of fields, properties,
 embedded files. Of characters with a reading above them the characters stay and the reading goes: a word that is cut
-into syllables is found by nobody. Numbers that Word makes (of lists, headings and notes) are not text.
+into syllables is found by nobody. The numbers that Word makes of lists and headings are text, those of notes are not.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from ingestion import xml
 from ingestion.extract import grid, ooxml
 from ingestion.extract.reading import Block, Pages, Reading, Work
+from ingestion.extract.word_numbers import Numbers
+from ingestion.extract.word_styles import Styles, style_of
 from ingestion.xml import Element
 from models.errors import ParserFailed
 
-_T = TypeVar("_T")
-_MAX_LEVEL = 6
-_BODY_LEVEL = 9
-_BASED_ON_AT_MOST = 20
 _UNSEEN = frozenset({
     "del", "moveFrom", "delText", "instrText", "delInstrText", "rPr", "pPr", "sdtPr", "sdtEndPr", "tblPr", "tblGrid",
     "trPr", "tcPr", "sectPr", "ctrlPr", "rt", "object", "altChunk", "commentReference", "annotationRef",
@@ -51,16 +48,6 @@ def read(untrusted: bytes, work: Work) -> Reading:
     return Reading(pages.all())
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """What a style says itself; ``None`` where it leaves it to the style that it is based on."""
-
-    based_on: str
-    level: int | None
-    is_hidden: bool | None
-    is_list: bool | None
-
-
 @dataclass(slots=True)
 class _Aside:
     """What belongs to a paragraph and is read after it: text boxes, charts and diagrams, and the ids of its notes."""
@@ -77,7 +64,8 @@ class _Document:
         self._package = package
         self._part = part
         self._relations = package.relations(part)
-        self._styles = self._read_styles()
+        self._styles = Styles(self._parts("styles"))
+        self._numbers = Numbers(next(iter(self._parts("numbering")), None))
         self._notes = {kind: self._read_notes(kind) for kind in ("footnote", "endnote")}
 
     def blocks(self) -> Iterator[Block]:
@@ -114,10 +102,11 @@ class _Document:
     def _paragraph(self, paragraph: Element) -> Iterator[Block]:
         aside = _Aside()
         properties = xml.child(paragraph, "pPr")
-        style = self._style_of(properties, "pStyle")
-        text = "".join(self._inline(paragraph, aside, is_hidden=self._is_hidden(style)))
-        level = self._level(properties, style)
-        is_entry = not level and self._is_list(properties, style)
+        style = style_of(properties, "pStyle")
+        text = "".join(self._inline(paragraph, aside, is_hidden=self._styles.is_hidden(style)))
+        text = self._labelled(paragraph, style, text)
+        level = self._styles.level(properties, style)
+        is_entry = not level and self._styles.is_list(properties, style)
         yield Block(" ".join(text.split()) if level else text, level, tight=is_entry)
         yield from self._after(aside)
 
@@ -139,7 +128,7 @@ class _Document:
             if name in {"t", "sym"} or name in _CHARACTERS:
                 yield "" if is_hidden else _character(each, name)
             elif name == "r":
-                if not self._is_hidden_run(each, is_hidden=is_hidden):
+                if not self._styles.is_hidden_run(each, is_hidden=is_hidden):
                     yield _raised(each, "".join(self._inline(each, aside)))
             elif name == "AlternateContent":
                 yield from self._inline(ooxml.chosen(each), aside, is_hidden=is_hidden)
@@ -177,99 +166,27 @@ class _Document:
         texts = list[str]()
         for each in _content(cell):
             if xml.local_name(each) == "p":
-                hidden = self._is_hidden(self._style_of(xml.child(each, "pPr"), "pStyle"))
-                texts.append("".join(self._inline(each, aside, is_hidden=hidden)))
+                style = style_of(xml.child(each, "pPr"), "pStyle")
+                text = "".join(self._inline(each, aside, is_hidden=self._styles.is_hidden(style)))
+                texts.append(self._labelled(each, style, text))
             else:
                 texts.extend(self._cell(inner, aside) for row in _rows(each) for inner in _cells(row))
         return " ".join(text for text in texts if text.strip())
 
-    def _level(self, properties: Element | None, style: str) -> int:
-        own = None if properties is None else _outline_level(properties)
-        level = own if own is not None else self._of(style, lambda each: each.level, 0)
-        return min(level, _MAX_LEVEL)
+    def _labelled(self, paragraph: Element, style: str, text: str) -> str:
+        """Return a paragraph's text after the number that Word shows before it."""
+        label = self._numbers.label(*self._styles.number(xml.child(paragraph, "pPr"), style))
+        return f"{label} {text}" if label and text.strip() else text
 
-    def _is_list(self, properties: Element | None, style: str) -> bool:
-        own = None if properties is None else _numbered(properties)
-        return own if own is not None else self._of(style, lambda each: each.is_list, False)
-
-    def _is_hidden(self, style: str) -> bool:
-        return self._of(style, lambda each: each.is_hidden, False)
-
-    def _is_hidden_run(self, run: Element, *, is_hidden: bool) -> bool:
-        properties = xml.child(run, "rPr")
-        vanish = None if properties is None else xml.child(properties, "vanish")
-        if vanish is not None:
-            return ooxml.is_on(vanish)
-        return is_hidden or self._is_hidden(self._style_of(properties, "rStyle"))
-
-    def _style_of(self, properties: Element | None, kind: str) -> str:
-        style = None if properties is None else xml.child(properties, kind)
-        return "" if style is None else xml.attribute(style, "val")
-
-    def _of(self, style: str, said: Callable[[_Style], _T | None], otherwise: _T) -> _T:
-        """Return what a style or the nearest one that it is based on says."""
-        for _ in range(_BASED_ON_AT_MOST):
-            found = self._styles.get(style)
-            if found is None:
-                break
-            value = said(found)
-            if value is not None:
-                return value
-            style = found.based_on
-        return otherwise
-
-    def _read_styles(self) -> Mapping[str, _Style]:
-        styles = dict[str, _Style]()
-        for part in self._package.related(self._part, "styles"):
-            for each in xml.children(self._package.parse(part), "style"):
-                styles[xml.attribute(each, "styleId")] = _style(each)
-        return styles
+    def _parts(self, kind: str) -> list[Element]:
+        return [self._package.parse(part) for part in self._package.related(self._part, kind)]
 
     def _read_notes(self, kind: str) -> dict[str, Element]:
         notes = dict[str, Element]()
-        for part in self._package.related(self._part, f"{kind}s"):
-            for each in xml.children(self._package.parse(part), kind):
+        for part in self._parts(f"{kind}s"):
+            for each in xml.children(part, kind):
                 notes[xml.attribute(each, "id")] = each
         return notes
-
-
-def _style(element: Element) -> _Style:
-    based_on, paragraph = xml.child(element, "basedOn"), xml.child(element, "pPr")
-    vanish = xml.child(element, "rPr", "vanish")
-    named = xml.child(element, "name")
-    name = "" if named is None else xml.attribute(named, "val").lower()
-    is_list = None if paragraph is None else _numbered(paragraph)
-    level = None if paragraph is None else _outline_level(paragraph)
-    return _Style(
-        based_on="" if based_on is None else xml.attribute(based_on, "val"),
-        level=_named_level(name) if level is None else level,
-        is_hidden=None if vanish is None else ooxml.is_on(vanish),
-        # A table of contents is a list, too.
-        is_list=True if name.startswith("toc ") else is_list,
-    )
-
-
-def _named_level(name: str) -> int | None:
-    """Return the level of a built-in style: its name in the file is English, whatever language Word speaks."""
-    if name == "title":
-        return 1
-    number = name.removeprefix("heading ")
-    return int(number) if number != name and number.isascii() and number.isdigit() else None
-
-
-def _outline_level(properties: Element) -> int | None:
-    """Return the level that a paragraph's properties say: 1 and up for a heading, 0 for body text."""
-    outline = xml.child(properties, "outlineLvl")
-    value = "" if outline is None else xml.attribute(outline, "val")
-    if len(value) != 1 or value not in "0123456789":
-        return None
-    return 0 if int(value) == _BODY_LEVEL else int(value) + 1
-
-
-def _numbered(properties: Element) -> bool | None:
-    """Say whether a paragraph's properties make it an entry of a list; ``None`` where they say nothing of it."""
-    number = xml.child(properties, "numPr", "numId")
-    return None if number is None else xml.attribute(number, "val") != "0"
 
 
 def _content(container: Iterable[Element]) -> Iterator[Element]:
