@@ -1,40 +1,39 @@
 """How well documents are read, and at what cost, beside other readers on the same files.
 
-Run ``benchmarks/peers/make-venv`` once, then ``python -m benchmarks.extraction [--documents FOLDER]``; it prints the
-table of ``extraction.md``. Ours is a real jail, with walls, cutting into chunks and language; its CPU time and memory
-are what the jailer's log says. The others have one process a file; their imports are not counted. *Of it
-reading* is our readers' part alone, without walls, chunks and language: what the others do.
+Run ``benchmarks/peers/make-venv`` once, then ``python -m benchmarks.extraction [--documents FOLDER] [--only TYPE …]``;
+it prints the tables of ``extraction.md``, ``--write`` puts them there. Every reader, ours too, has a process of its own
+for each file and reads it once; CPU time is that of the reading alone, after imports, and the peak is the most memory
+that the process ever held (VmHWM). Beside ours stands what the whole jail took: the fork, the walls, telling what the
+file is, reading, cutting it into chunks in the embedder's tokens, telling the language, sending all of it.
 
-Words are what lies between white space and punctuation after NFKC and case folding; each CJK character is one. *Found*
-is the share of the reference's words, each as often as it stands there. The reference is the authors' own text where
-that is known. Elsewhere it is what at least two of the readers say, which favours those that are alike and says
-nothing where only two read the type. *Order* takes the words that stand once in both texts: the most of them that are
-in the same order, as a share of all of them.
+*Found* is the share of the reference's words, each as often as it stands there; *foreign* the share of the words read
+that the reference lacks; *order* is told in ``scoring``. The reference is what a person sees, where that is known: of
+files made by ``corpus``, and of the ASVS, whose authors' own text lies beside it. Elsewhere it is what at least two
+readers say, which favours those that are alike. Nothing is said of foreign words where only two read the type, and of
+the ASVS, of which some chapters are known. A reader that fails on a file has no time there.
+Markdown's marks and links' addresses are not counted in what markitdown says, whose form of output that is.
 """
 
 import argparse
 import contextlib
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
 import tempfile
-import time
-import unicodedata
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from statistics import fmean
 
-from ingestion.extract.reading import Work
-from ingestion.extract.registry import EXTRACTORS
-from ingestion.identify import identify
-from ingestion.limits import JailLimits
+from benchmarks.corpus import all_made
+from benchmarks.landmarks import LANDMARKS
+from benchmarks.scoring import Marks, agreed, landmarks_in_order, marks, words
 from models.errors import MayflyError
-from tests.support import library, office
 from tests.support.jails import Jailer, running_jailer
 
 OURS = "ours"
@@ -43,55 +42,66 @@ PEERS = {
     "pptx": ("markitdown", "python-pptx"),
     "xlsx": ("markitdown", "openpyxl"),
     "pdf": ("markitdown", "pypdf"),
-    "html": ("markitdown",),
+    "html": ("markitdown", "beautifulsoup"),
     "epub": ("markitdown",),
     "csv": ("markitdown",),
     "rtf": ("striprtf",),
+    "odt": ("odfdo",),
+    "odp": ("odfdo",),
+    "ods": ("odfdo",),
+    "eml": ("markitdown",),
+    "txt": ("markitdown",),
+    "md": ("markitdown",),
+    "json": ("markitdown",),
+    "srt": ("markitdown", "pysubs2"),
+    "vtt": ("markitdown", "pysubs2"),
 }
+# Some of the chapters.
 TRUTHS = {
-    "docx/OWASP_Application_Security_Verification_Standard_4.0.3-ru.docx": "asvs-ru",
-    "docx/OWASP_Application_Security_Verification_Standard_4.0.3-zh-cn.docx": "asvs-zh-cn",
-    "pdf/OWASP_Application_Security_Verification_Standard_4.0.3-ru.pdf": "asvs-ru",
+    "OWASP_Application_Security_Verification_Standard_4.0.3-ru.docx": "asvs-ru",
+    "OWASP_Application_Security_Verification_Standard_4.0.3-zh-cn.docx": "asvs-zh-cn",
+    "OWASP_Application_Security_Verification_Standard_4.0.3-ru.pdf": "asvs-ru",
 }
+_FOLDERS = {"odf": "", "mail": "eml", "subtitles": ""}
 _READ = Path(__file__).parent / "peers" / "read.py"
+_TABLE = Path(__file__).with_suffix(".md")
+_BEGIN, _END = "<!-- tables -->\n", "<!-- end of tables -->\n"
 _PYTHON = Path("build/peers/bin/python")
 _MIB = 1024 * 1024
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")
-# A word divided at a line's end is one word, whoever reads it.
-_HYPHENATED = re.compile("(?<=[^\\W\\d_])[-\xad\u2010]\n(?=[^\\W\\d_])|\xad")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|<[^>]+>|\[\^?\w+\]:?")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A file, its type, and the authors' own text of it or of a part of it, if known."""
+    """A file, its type, and what a person sees of it, if that is known; ``neutral`` counts neither way."""
 
     name: str
     type: str
     path: Path
-    truth: str | None
+    truth: str | None = field(default=None, repr=False)
+    neutral: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a reader made of a file."""
+    """What a reader made of a file. ``jail_seconds`` is ours alone: the CPU time of the whole jail."""
 
-    words: tuple[str, ...]
+    text: str = field(repr=False)
     failure: str
     cpu_seconds: float
-    reading_seconds: float
     peak_bytes: int
     pages: int = 1
+    jail_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A reader's marks for one file."""
+    """A reader's marks and costs for one file; costs a page."""
 
-    found: float
-    order: float
-    cpu_seconds_a_page: float
-    reading_seconds_a_page: float
+    marks: Marks
+    is_foreign_known: bool
+    cpu_seconds: float
+    jail_seconds: float | None
     peak_bytes: int
     has_failed: bool
 
@@ -99,186 +109,123 @@ class Score:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=Path, default=Path("../shared/documents"))
+    parser.add_argument("--only", nargs="*", default=list(PEERS), metavar="TYPE")
+    parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     if not _PYTHON.exists():
         print("nothing is compared: run benchmarks/peers/make-venv first", file=sys.stderr)
         return
+    scores = dict[Case, dict[str, Score]]()
     with tempfile.TemporaryDirectory() as name, running_jailer() as jailer:
-        cases = [*made(Path(name)), *collected(arguments.documents)]
-        reads = {case: {OURS: ours(jailer, case)} | peers(case) for case in cases}
-        # Of a file without a word nothing can be found.
-        marks = {
-            case: scores(case, of_case) for case, of_case in reads.items() if any(r.words for r in of_case.values())
-        }
-    print("\n".join(table(marks)))
+        for case in [*made(Path(name)), *collected(arguments.documents)]:
+            if case.type in arguments.only:
+                reads = {OURS: ours(jailer, case)} | {peer: read(case, _peer(peer)) for peer in PEERS[case.type]}
+                if any(each.text.strip() for each in reads.values()):  # Else it is a picture of a text.
+                    scores[case] = scored(case, reads)
+    text = "\n".join(tables(scores)) + "\n"
+    if arguments.write:
+        before, _, rest = _TABLE.read_text(encoding="utf-8").partition(_BEGIN)
+        _TABLE.write_text(before + _BEGIN + text + _END + rest.partition(_END)[2], encoding="utf-8")
+    print(text)
 
 
 def made(folder: Path) -> Iterator[Case]:
-    """Yield documents of our own whose text is known, for the types of which nobody's lie beside the checkout."""
-    paragraphs = (*library.ENGLISH, *library.FRENCH, *library.JAPANESE)
-    web = library.html(library.FRENCH, title="Le village").data
-    table_texts = tuple(text for row in _rows() for text in row)
-    files = {
-        "slides.pptx": (_slides(paragraphs), paragraphs),
-        "numbers.xlsx": (_sheet(), table_texts),
-        "page.html": (web, library.FRENCH),
-        "numbers.csv": ("\n".join(",".join(row) for row in _rows()).encode(), table_texts),
-    }
-    for name, (data, truth) in files.items():
-        path = folder / name
-        path.write_bytes(data)
-        yield Case(f"made: {name}", path.suffix[1:], path, "\n".join(truth))
+    """Yield the documents of ``corpus``, written into a folder."""
+    for document in all_made():
+        path = folder / document.name
+        path.write_bytes(document.data)
+        yield Case(f"made: {path.name}", path.suffix[1:], path, "\n".join(document.truth), "\n".join(document.neutral))
 
 
 def collected(documents: Path) -> Iterator[Case]:
-    """Yield the files beside the checkout of the types that others read as well."""
-    for kind in PEERS:
-        for path in sorted((documents / kind).glob("*")):
-            name = f"{kind}/{path.name}"
-            folder = TRUTHS.get(name)
-            sources = sorted((documents / "truth" / folder).glob("*.md")) if folder else []
-            truth = "\n".join(_LINK.sub(r" \1 ", source.read_text(encoding="utf-8")) for source in sources)
+    """Yield the files beside the checkout, of the types that others read as well."""
+    for folder in (*PEERS, *_FOLDERS):
+        for path in sorted((documents / folder).glob("*")):
+            sources = sorted((documents / "truth" / TRUTHS.get(path.name, "-")).glob("*.md"))
+            truth = "\n".join(_LINK.sub(r" \1 ", unescape(source.read_text(encoding="utf-8"))) for source in sources)
+            kind = _FOLDERS.get(folder, folder) or path.suffix[1:]
             if not any(word in path.name for word in ("password", "protected")):
-                yield Case(name, kind, path, truth or None)
+                yield Case(f"{folder}/{path.name}", kind, path, truth or None)
 
 
 def ours(jailer: Jailer, case: Case) -> Read:
-    """Read a file in a jail."""
-    pages = list[str]()
-    failure = ""
-    try:
-        pages = [page.text for page in jailer.extract(case.path.read_bytes(), case.path.name).pages]
-    except MayflyError as error:
-        failure = error.slug
+    """Read a file with our readers alone, and then in a jail."""
+    alone = read(case, [sys.executable, "-m", "benchmarks.own_reader"])
+    with contextlib.suppress(MayflyError):  # A refusal costs time, too; which it is, the reader alone has told.
+        jailer.extract(case.path.read_bytes(), case.path.name)
     told = jailer.told()
     while told["event"] != "jail_ended":
         told = jailer.told()
-    text = "\n".join(pages)
-    return Read(
-        words(text), failure, told["cpu_seconds"], _reading_seconds(case), told["peak_bytes"], max(1, len(pages))
-    )
+    return Read(alone.text, alone.failure, alone.cpu_seconds, alone.peak_bytes, alone.pages, told["cpu_seconds"])
 
 
-def _reading_seconds(case: Case) -> float:
-    """Return the CPU time of telling what a file is and reading it: what the others do, and nothing more."""
-    untrusted = case.path.read_bytes()
-    started = 0.0
-    for _ in range(2):  # The second one counts: a jail finds everything loaded.
-        started = time.process_time()
-        with contextlib.suppress(MayflyError):
-            EXTRACTORS[identify(untrusted, case.path.name, None).family](untrusted, Work(JailLimits()))
-    return time.process_time() - started
+def _peer(name: str) -> list[str]:
+    return [str(_PYTHON), "-W", "ignore", str(_READ), name]
 
 
-def peers(case: Case) -> dict[str, Read]:
-    """Read a file with each of the others that read its type."""
-    return {name: peer(name, case) for name in PEERS[case.type]}
-
-
-def peer(name: str, case: Case) -> Read:
-    """Read a file with one other reader in a process of its own."""
+def read(case: Case, command: Sequence[str]) -> Read:
+    """Read a file with one reader in a process of its own."""
     environment = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}
-    command = [str(_PYTHON), "-W", "ignore", str(_READ), name, str(case.path)]
-    ended = subprocess.run(command, capture_output=True, check=True, env=environment)
+    ended = subprocess.run([*command, str(case.path)], capture_output=True, check=True, env=environment)
     said = json.loads(ended.stdout.splitlines()[-1])
-    seconds = said["cpu_seconds"]
-    return Read(words(said["text"]), said["failure"], seconds, seconds, said["peak_bytes"])
+    text = _LINK.sub(r" \1 ", said["text"]) if "markitdown" in command else said["text"]
+    return Read(text, said["failure"], said["cpu_seconds"], said["peak_bytes"], max(1, said.get("pages", 1)))
 
 
-def words(text: str) -> tuple[str, ...]:
-    """Return the words of a text as they are compared."""
-    return tuple(_WORD.findall(_HYPHENATED.sub("", unicodedata.normalize("NFKC", text)).casefold()))
-
-
-def scores(case: Case, reads: dict[str, Read]) -> dict[str, Score]:
-    """Hold every reader against the authors' text, or against what two of them say."""
-    truth = words(case.truth) if case.truth is not None else None
-    counts = {name: Counter(read.words) for name, read in reads.items()}
-    reference = Counter(truth) if truth is not None else agreed(list(counts.values()))
+def scored(case: Case, reads: dict[str, Read]) -> dict[str, Score]:
+    """Hold every reader against what a person sees, or against what two of them say."""
+    neutral = set(words(case.neutral))
+    said = {name: [word for word in words(read.text) if word not in neutral] for name, read in reads.items()}
+    truth = None if case.truth is None else [word for word in words(case.truth) if word not in neutral]
+    reference = agreed([Counter(each) for each in said.values()]) if truth is None else Counter(truth)
     pages = reads[OURS].pages
     found = dict[str, Score]()
     for name, read in reads.items():
-        others = [truth] if truth is not None else [each.words for other, each in reads.items() if other != name]
-        share = (counts[name] & reference).total() / max(1, reference.total())
-        order = fmean(agreement(other, read.words) for other in others) if others else 1.0
-        found[name] = Score(
-            share, order, read.cpu_seconds / pages, read.reading_seconds / pages, read.peak_bytes, bool(read.failure)
-        )
+        others = [each for other, each in said.items() if other != name and each]
+        mark = marks(said[name], reference, [truth] if truth is not None else others)
+        if case.name in LANDMARKS:
+            mark = Marks(mark.found, mark.foreign, landmarks_in_order(LANDMARKS[case.name], read.text))
+        jail = None if read.jail_seconds is None else read.jail_seconds / pages
+        is_known = len(reads) > 2 if truth is None else case.path.name not in TRUTHS
+        found[name] = Score(mark, is_known, read.cpu_seconds / pages, jail, read.peak_bytes, bool(read.failure))
     return found
 
 
-def agreed(counts: Sequence[Counter[str]]) -> Counter[str]:
-    """Return each word as often as at least two texts have it."""
-    every = {word for count in counts for word in count}
-    return Counter({word: sorted((count[word] for count in counts), reverse=True)[1] for word in every})
-
-
-def agreement(one: Sequence[str], other: Sequence[str]) -> float:
-    """Return the share of the words standing once in both that are in the same order in both."""
-    once = {word for word, count in Counter(one).items() if count == 1}
-    places = {word: at for at, word in enumerate(other)}
-    single = {word for word, count in Counter(other).items() if count == 1}
-    order = [places[word] for word in one if word in once and word in single]
-    tails = list[int]()
-    for place in order:
-        at = bisect_left(tails, place)
-        tails[at : at + 1] = [place]
-    return len(tails) / len(order) if order else 1.0
-
-
-def table(marks: dict[Case, dict[str, Score]]) -> Iterator[str]:
-    """Yield the lines of one table a type's files, then of the means."""
-    yield "| File | Reference | Reader | Found | Order | CPU ms a page | of it reading | Peak MiB |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for case, by_reader in marks.items():
-        reference = "authors" if case.truth is not None else f"two of {len(by_reader)}"
-        for name, score in by_reader.items():
-            yield _line(case.name, reference, name, [score])
-    yield ""
-    yield "| Type | Files | Reader | Found | Order | CPU ms a page | of it reading | Peak MiB |"
-    yield "|---|---|---|---|---|---|---|---|"
+def tables(scores: dict[Case, dict[str, Score]]) -> Iterator[str]:
+    """Yield the lines of a table of the types' means, then of one file by file."""
+    load = " ".join(f"{each:.1f}" for each in os.getloadavg())
+    yield f"Python {platform.python_version()}, {os.cpu_count()} cores; load at the end (1, 5, 15 minutes): {load}."
+    costs = "Found | Foreign | Order | CPU ms a page | whole jail | Peak MiB |"
+    yield f"\n| Type | Files | Reader | {costs}\n|---|---|---|---|---|---|---|---|---|"
     for kind, others in PEERS.items():
-        of_kind = [by_reader for case, by_reader in marks.items() if case.type == kind]
+        of_kind = [by_reader for case, by_reader in scores.items() if case.type == kind]
         for name in (OURS, *others) if of_kind else ():
             yield _line(kind, str(len(of_kind)), name, [by_reader[name] for by_reader in of_kind])
+    yield f"\n## File by file\n\n| File | Reference | Reader | {costs}\n|---|---|---|---|---|---|---|---|---|"
+    for case, by_reader in scores.items():
+        reference = "a person" if case.truth is not None else f"two of {len(by_reader)}"
+        for name, score in by_reader.items():
+            yield _line(case.name, reference, name, [score])
 
 
-def _line(first: str, second: str, reader: str, marks: Sequence[Score]) -> str:
-    failed = sum(mark.has_failed for mark in marks)
-    found = f"{fmean(mark.found for mark in marks):.3f}" + (f" ({failed} failed)" if failed else "")
+def _line(first: str, second: str, reader: str, scores: Sequence[Score]) -> str:
+    failed = sum(score.has_failed for score in scores)
+    found = f"{fmean(score.marks.found for score in scores):.3f}" + (f" ({failed} failed)" if failed else "")
+    foreign = [score.marks.foreign for score in scores if score.is_foreign_known]
+    seconds = [score.cpu_seconds for score in scores if not score.has_failed]
+    jail = [score.jail_seconds for score in scores if score.jail_seconds is not None]
     cells = (
         first,
         second,
         reader,
         found,
-        f"{fmean(mark.order for mark in marks):.3f}",
-        f"{fmean(mark.cpu_seconds_a_page for mark in marks) * 1000:.0f}",
-        f"{fmean(mark.reading_seconds_a_page for mark in marks) * 1000:.0f}",
-        f"{max(mark.peak_bytes for mark in marks) / _MIB:.0f}",
+        f"{fmean(foreign):.3f}" if foreign else "",
+        f"{fmean(score.marks.order for score in scores):.3f}",
+        f"{fmean(seconds) * 1000:.1f}" if seconds else "",
+        f"{fmean(jail) * 1000:.0f}" if jail else "",
+        f"{max(score.peak_bytes for score in scores) / _MIB:.0f}",
     )
     return "| " + " | ".join(cells) + " |"
-
-
-def _rows() -> list[list[str]]:
-    birds = ([f"bird{number}", str(number * 3), f"place{number % 7}"] for number in range(300))
-    return [["bird", "grams", "seen"], *birds]
-
-
-def _sheet() -> bytes:
-    def fill(book: office.Any) -> None:
-        for row in _rows():
-            book.active.append([int(text) if text.isdigit() else text for text in row])
-
-    return office.workbook(fill)
-
-
-def _slides(paragraphs: Sequence[str]) -> bytes:
-    def fill(show: office.Any) -> None:
-        for paragraph in paragraphs:
-            slide = show.slides.add_slide(show.slide_layouts[1])
-            slide.placeholders[1].text = paragraph
-
-    return office.presentation(fill)
 
 
 if __name__ == "__main__":

@@ -69,16 +69,36 @@ def striprtf() -> Callable[[str], str]:
     return lambda file: rtf_to_text(Path(file).read_text(encoding="latin-1"))
 
 
+def beautifulsoup() -> Callable[[str], str]:
+    from bs4 import BeautifulSoup  # type: ignore[reportMissingImports] - as above.
+
+    return lambda file: BeautifulSoup(Path(file).read_bytes(), "html.parser").get_text("\n")
+
+
+def odfdo() -> Callable[[str], str]:
+    from odfdo import Document  # type: ignore[reportMissingImports] - as above.
+
+    return lambda file: Document(file).get_formatted_text()
+
+
+def pysubs2() -> Callable[[str], str]:
+    from pysubs2 import SSAFile  # type: ignore[reportMissingImports] - as above.
+
+    return lambda file: "\n".join(event.plaintext for event in SSAFile.load(file))
+
+
 READERS = {
     reader.__name__.replace("_", "-"): reader
-    for reader in (markitdown, pypdf, python_docx, python_pptx, openpyxl, striprtf)
-}
+    for reader in (
+        markitdown, pypdf, python_docx, python_pptx, openpyxl, striprtf, beautifulsoup, odfdo, pysubs2,
+    )
+}  # fmt: skip
 
 
-def _peak_kib() -> int:
+def peak_bytes() -> int:
     """Return the most memory held since this program began; rusage also counts what its parent held before."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
 
 
 def main() -> None:
@@ -92,8 +112,8 @@ def main() -> None:
     else:
         failure = ""
     took = time.process_time() - started
-    peak = _peak_kib() * 1024
-    sys.stdout.write(json.dumps({"text": text, "failure": failure, "cpu_seconds": took, "peak_bytes": peak}))
+    said = {"text": text, "failure": failure, "cpu_seconds": took, "peak_bytes": peak_bytes()}
+    sys.stdout.write(json.dumps(said))
 
 
 if __name__ == "__main__":
