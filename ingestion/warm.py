@@ -79,7 +79,7 @@ def _samples() -> dict[Family, bytes]:
     """Return a harmless document of each family that needs no other program to be read."""
     Image.init()
     text = "Ein Satz, der zeigt, was geladen wird: naïve façade.\n"
-    html = f"<html><head><title>t</title></head><body><article><h1>t</h1><p>{text * 9}</p></article></body></html>"
+    html = f"<html><head><title>t</title></head><body><article><h1>t</h1><p>{text * 60}</p></article></body></html>"
     return {
         Family.PDF: _pdf(),
         Family.HTML: html.encode(),

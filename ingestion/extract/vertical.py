@@ -24,6 +24,8 @@ _MIN_NEIGHBOURS = 8
 _VERTICAL_SHARE = 0.6
 _UPRIGHT_RADIANS = 0.1
 _ADDED = 2  # Characters that PDFium adds at a time: the two of a line's end.
+# Parts of a page hold parts. What nests deeper was made to be slow.
+_MAX_DEPTH = 12
 # In heights of a character: how far from the middle of its column one may stand, how large a hole a column may have,
 # how far up the next one may begin (the digits of a number stand side by side), how far apart words are in a line
 # across (a page's head, a number), and how much empty space divides a page into upper and lower, or right and left
@@ -133,12 +135,12 @@ def _around(boxes: Iterable[_Box]) -> _Box:
 
 def _ordered(columns: Sequence[_Column], size: float) -> list[_Column]:
     """Return columns as they are read: upper parts of the page before lower ones, in each from right to left."""
-    waiting, found = [list(columns)], list[_Column]()
+    waiting, found = [(list(columns), 0)], list[_Column]()
     while waiting:
-        part = waiting.pop()
-        parts = _divided(part, size)
+        part, depth = waiting.pop()
+        parts = _divided(part, size) if depth < _MAX_DEPTH else []
         if len(parts) > 1:
-            waiting.extend(reversed(parts))
+            waiting.extend((each, depth + 1) for each in reversed(parts))
         else:
             found.extend(sorted(part, key=lambda column: (-column.box.right, -column.box.top)))
     return found
