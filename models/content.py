@@ -43,7 +43,8 @@ class Chunk(_Quiet, frozen=True):
     """A cut of one page: ``page.text[start:end]``, offsets in characters.
 
     ``heading`` is the path of headings above it, outermost first; for a table its last entry is the row of column
-    names. ``seconds`` is when it is spoken, from and to, where the document says so (subtitles).
+    names. ``seconds`` is when it is spoken, from and to, where the document says so (subtitles). ``language`` (ISO
+    639-1) is set where it differs from the document's.
     """
 
     page: int
@@ -51,6 +52,7 @@ class Chunk(_Quiet, frozen=True):
     end: int
     heading: Headings = ()
     seconds: tuple[float, float] | None = None
+    language: str | None = None
 
 
 class Extraction(_Quiet, frozen=True):
@@ -66,11 +68,19 @@ class Extraction(_Quiet, frozen=True):
     attachments: int = 0
 
 
+class Span(_Quiet, frozen=True):
+    """A part of a page's text: ``[start:end]``, in characters."""
+
+    start: int
+    end: int
+
+
 class Passage(_Quiet, frozen=True):
     """A quotation for the tutor: ``text`` is exactly ``[start:end]`` of the named page's normalised text.
 
     ``page_label`` is what is printed on the page as its number, ``heading`` the path of headings above, ``seconds``
-    when it is spoken, ``ocr_confidence`` (0 to 100) how surely it was recognised; each only where it is known.
+    when it is spoken, ``ocr_confidence`` (0 to 100) how surely it was recognised, ``language`` its ISO 639-1 code; each
+    only where it is known. ``highlight`` is the sentence of it that answers best, also within the page.
     """
 
     document_id: str
@@ -86,6 +96,8 @@ class Passage(_Quiet, frozen=True):
     heading: tuple[str, ...] = ()
     seconds: tuple[float, float] | None = None
     ocr_confidence: float | None = None
+    language: str | None = None
+    highlight: Span | None = None
 
 
 class Answer(_Quiet, frozen=True):

@@ -1,55 +1,29 @@
-"""One session's vectors in a private ChromaDB engine, and beside them the texts they were made of.
+"""One session's material as it is searched: texts, their vectors in a private ChromaDB engine, their terms.
 
-Owns the engine's settings. Chroma gets ids, embeddings and page numbers, never text: its full-text index could not be
-emptied, and adding is 2.8 times cheaper without. There is no way to close a collection: the process that holds it is
-killed. Refuses a document of which a part is missing: vectors and chunks come together or not at all.
+Refuses a document of which a part is missing: vectors, terms and texts come together or not at all. There is no way to
+close a collection: the process that holds it is killed.
+
+Chroma holds the vectors. They are ranked exactly, from a copy of what it holds, while that is faster than its index;
+beyond ``exact_chunks`` Chroma names the candidates (docs/adr/0010-search.md).
 """
 
 import itertools
 import threading
 from collections.abc import Callable, Sequence
 
-import chromadb.api.rust
-import chromadb.telemetry.product.posthog
 import msgspec
 import numpy as np
-from chromadb.api import ServerAPI
-from chromadb.api.models.Collection import Collection as ChromaCollection
-from chromadb.config import Settings, System
-from chromadb.telemetry.product import ProductTelemetryClient
 
-from models.content import Extraction, Page
+from models.content import Extraction
 from models.errors import EmbeddingFailed, NoSuchThing, QuotaExceeded
+from vectorstore import lexical
 from vectorstore.embedder import ModelCard, Vectors
-from vectorstore.pack import estimate_tokens
+from vectorstore.engine import ADD_CHUNKS, Engine
+from vectorstore.held import Document, Hit
+from vectorstore.ranking import CANDIDATES, NO_WORDS, Words, rank
+from vectorstore.sentences import SentenceVectors
 
-ADD_CHUNKS = 50  # Chroma holds the GIL while it adds; 50 chunks stall other threads for about 20 ms.
-_DELETE_CHUNKS = 5000  # Chroma's own limit is 5461.
-# The engine imports these by name when it starts; a session forked from here shall find them loaded.
-_ENGINE_MODULES = (chromadb.api.rust, chromadb.telemetry.product.posthog)
-# For 10,000 clustered vectors and questions from elsewhere, recall at 48 is 0.999; with ``ef_search`` 1000 it was 0.989
-# to 0.994, with 500 0.964. The last step costs about 3 ms there and nothing at 1,000.
-_HNSW = {"space": "cosine", "ef_search": 2000, "sync_threshold": ADD_CHUNKS, "batch_size": ADD_CHUNKS}
-
-
-class Hit(msgspec.Struct, frozen=True):
-    """A chunk that was found: ``text`` is ``[start:end]`` of the page, ``cosine`` its likeness to the question."""
-
-    document_id: str
-    page: int
-    start: int
-    end: int
-    text: str
-    cosine: float
-    tokens: int
-    heading: tuple[str, ...] = ()
-    ocr_confidence: float | None = None
-    language: str | None = None
-    page_label: str | None = None
-    seconds: tuple[float, float] | None = None
-
-    def __repr__(self) -> str:
-        return "<Hit>"
+EXACT_CHUNKS = 20_000
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -59,37 +33,22 @@ class Removed(msgspec.Struct, frozen=True):
     chunks: int
 
 
-class _Document(msgspec.Struct):
-    """The texts of one document; chunk ``i`` has the Chroma id ``first_id + i``."""
-
-    extraction: Extraction
-    pages: dict[int, Page]
-    first_id: int
-    published: bool = False
-    removed: bool = False
-
-    def __repr__(self) -> str:
-        return "<_Document>"
-
-    def ids(self) -> range:
-        return range(self.first_id, self.first_id + len(self.extraction.chunks))
-
-
 class Collection:
     """Everything of one session that can be searched. Safe to use from several threads.
 
     ``max_chunks`` bounds the chunks of all documents together.
     """
 
-    def __init__(self, card: ModelCard, *, max_chunks: int = 10_000) -> None:
+    def __init__(self, card: ModelCard, *, max_chunks: int = 10_000, exact_chunks: int = EXACT_CHUNKS) -> None:
         self.card = card
         self.max_chunks = max_chunks
-        self._chroma = _private_engine()
-        self._documents: dict[str, _Document] = {}
-        self._owners: dict[int, str] = {}
+        self._exact_chunks = exact_chunks
+        self._engine = Engine()
+        self._documents: dict[str, Document] = {}
         self._next_id = itertools.count()
-        self._lock = threading.Lock()  # guards the two dictionaries; never held during a search
-        self._writing = threading.Lock()  # one writer at a time, so that a count can be checked
+        self._count = 0
+        self._lock = threading.Lock()  # guards what is held; never held during a search
+        self._writing = threading.Lock()  # one writer at a time
 
     def add(
         self,
@@ -97,6 +56,7 @@ class Collection:
         extraction: Extraction,
         vectors: Vectors,
         *,
+        sentences: SentenceVectors | None = None,
         on_batch: Callable[[], None] | None = None,
     ) -> None:
         """Hold a document's texts and vectors, ``(n_chunks, dim) float32``; it is not found before ``publish``.
@@ -109,7 +69,11 @@ class Collection:
             raise EmbeddingFailed
         document = self._admit(document_id, extraction)
         try:
-            self._add_batches(document, vectors, on_batch)
+            document.sentences = sentences
+            document.postings = lexical.index(
+                [document.read(chunk) for chunk in extraction.chunks], on_batch=_both(on_batch, document)
+            )
+            document.vectors = self._add_batches(document, vectors, on_batch)
         except BaseException:
             self.remove(document_id)
             raise
@@ -128,13 +92,10 @@ class Collection:
             if document is None:
                 return Removed(pages=0, chunks=0)
             document.removed = True
-            for number in document.ids():
-                self._owners.pop(number, None)
-        ids = [str(number) for number in document.ids()]
+            self._count -= len(document)
         with self._writing:
-            for start in range(0, len(ids), _DELETE_CHUNKS):
-                self._chroma.delete(ids=ids[start : start + _DELETE_CHUNKS])
-        return Removed(pages=len(document.pages), chunks=len(ids))
+            self._engine.remove(document.ids())
+        return Removed(pages=len(document.pages), chunks=len(document))
 
     def search(
         self,
@@ -142,54 +103,69 @@ class Collection:
         k: int,
         document_ids: Sequence[str] | None = None,
         language: str | None = None,
+        *,
+        words: Words = NO_WORDS,
     ) -> list[Hit]:
-        """Return the ``k`` nearest chunks of published documents, nearest first, at most all of them.
+        """Return the ``k`` best chunks of published documents, best first, at most all of them.
 
-        ``vector`` is ``(dim,) float32``. ``document_ids`` and ``language`` (ISO 639-1) leave other documents out.
+        ``vector`` is ``(dim,) float32`` and says what the question means, ``words`` what it says. ``document_ids``
+        leaves other documents out, ``language`` (ISO 639-1) other chunks. How rare a word is depends on the documents
+        that are searched and on nothing else.
         """
-        wanted = self._searchable(document_ids, language)
-        count = sum(len(document.extraction.chunks) for document in wanted)
-        if count == 0 or k < 1:
+        documents = self._searchable(document_ids)
+        if k < 1 or not documents:
             return []
-        found = self._chroma.query(
-            query_embeddings=[vector],
-            n_results=min(k, count),
-            include=["distances"],
-            ids=self._id_filter(wanted, count),
-        )
-        distances = found["distances"] or [[]]
-        pairs = zip(found["ids"][0], distances[0], strict=True)
-        hits = [self._hit(int(number), 1.0 - distance) for number, distance in pairs]
-        return [hit for hit in hits if hit is not None]
+        near = self._near if sum(map(len, documents)) > self._exact_chunks else None
+        return rank(documents, vector, words, k, language=language, weight=self.card.lexical_weight, near=near)
+
+    def passage(self, document_id: str, page: int, start: int, end: int) -> str | None:
+        """Return ``[start:end]`` of a page's text; ``None`` when the document was removed meanwhile."""
+        with self._lock:
+            document = self._documents.get(document_id)
+        return None if document is None else document.pages[page].text[start:end]
+
+    def sentences(self, document_id: str) -> SentenceVectors | None:
+        """Return the vectors of a document's sentences, where there are any."""
+        with self._lock:
+            document = self._documents.get(document_id)
+        return None if document is None else document.sentences
 
     def has_ready(self, document_ids: Sequence[str] | None = None) -> bool:
         """Say whether any document, or any of those named, can be found."""
-        return bool(self._searchable(document_ids, None))
+        return bool(self._searchable(document_ids))
 
     def count(self) -> int:
         """Return how many chunks are held, published or not."""
         with self._lock:
-            return len(self._owners)
+            return self._count
 
     def room(self) -> int:
         """Return how many more chunks may be added."""
         return max(0, self.max_chunks - self.count())
 
-    def _admit(self, document_id: str, extraction: Extraction) -> _Document:
+    def _admit(self, document_id: str, extraction: Extraction) -> Document:
         """Take the document's ids, or raise ``QuotaExceeded``."""
         chunks = len(extraction.chunks)
         with self._lock:
-            if len(self._owners) + chunks > self.max_chunks:
+            if self._count + chunks > self.max_chunks:
                 raise QuotaExceeded
             numbers = [next(self._next_id) for _ in range(chunks)]
-            pages = {page.number: page for page in extraction.pages}
-            document = _Document(extraction=extraction, pages=pages, first_id=numbers[0] if numbers else 0)
+            document = Document(
+                document_id=document_id,
+                extraction=extraction,
+                pages={page.number: page for page in extraction.pages},
+                first_id=numbers[0] if numbers else 0,
+                vectors=np.zeros((0, self.card.dim), np.float32),
+                postings=lexical.Postings([]),
+            )
             self._documents[document_id] = document
-            self._owners.update(dict.fromkeys(numbers, document_id))
+            self._count += chunks
             return document
 
-    def _add_batches(self, document: _Document, vectors: Vectors, on_batch: Callable[[], None] | None) -> None:
-        chunks, ids = document.extraction.chunks, list(document.ids())
+    def _add_batches(self, document: Document, vectors: Vectors, on_batch: Callable[[], None] | None) -> Vectors:
+        """Give the engine the vectors; return the copy of what it holds."""
+        chunks, ids = document.extraction.chunks, document.ids()
+        held = np.empty((len(chunks), self.card.dim), np.float32)
         for start in range(0, len(chunks), ADD_CHUNKS):
             if on_batch is not None:
                 on_batch()
@@ -197,65 +173,27 @@ class Collection:
             with self._writing:
                 if document.removed:
                     raise NoSuchThing
-                before = self._chroma.count()
-                self._chroma.add(
-                    ids=[str(number) for number in ids[batch]],
-                    embeddings=np.ascontiguousarray(vectors[batch], dtype=np.float32),
-                    metadatas=[{"page": chunk.page} for chunk in chunks[batch]],
-                )
-                if self._chroma.count() != before + len(ids[batch]):
-                    raise EmbeddingFailed
+                held[batch] = self._engine.add(ids[batch], vectors[batch], [chunk.page for chunk in chunks[batch]])
+        return held
 
-    def _searchable(self, document_ids: Sequence[str] | None, language: str | None) -> list[_Document]:
+    def _searchable(self, document_ids: Sequence[str] | None) -> list[Document]:
         with self._lock:
             return [
                 document
                 for document_id, document in self._documents.items()
-                if document.published
-                and (document_ids is None or document_id in document_ids)
-                and (language is None or document.extraction.language == language)
+                if document.published and len(document) and (document_ids is None or document_id in document_ids)
             ]
 
-    def _id_filter(self, wanted: list[_Document], count: int) -> list[str] | None:
-        """Name the ids to search, or ``None`` for all: naming them costs 3 ms at 10,000 chunks, ``where`` costs 25."""
+    def _near(self, vector: Vectors, numbers: Sequence[int]) -> list[int]:
         with self._writing:
-            everything = self._chroma.count() == count
-        return None if everything else [str(number) for document in wanted for number in document.ids()]
-
-    def _hit(self, number: int, cosine: float) -> Hit | None:
-        with self._lock:
-            owner = self._owners.get(number)
-            document = self._documents.get(owner) if owner is not None else None
-        if owner is None or document is None or not document.published:
-            return None  # removed since the search began
-        chunk = document.extraction.chunks[number - document.first_id]
-        page = document.pages[chunk.page]
-        text = page.text[chunk.start : chunk.end]
-        return Hit(
-            document_id=owner,
-            page=chunk.page,
-            start=chunk.start,
-            end=chunk.end,
-            text=text,
-            cosine=cosine,
-            tokens=estimate_tokens(text),
-            heading=chunk.heading,
-            ocr_confidence=page.ocr_confidence,
-            language=document.extraction.language,
-            page_label=page.label,
-            seconds=chunk.seconds,
-        )
+            return self._engine.nearest(vector, CANDIDATES, numbers)
 
 
-def _private_engine() -> ChromaCollection:
-    """Start an engine of its own, all in memory; ``EphemeralClient`` would share one per process.
+def _both(on_batch: Callable[[], None] | None, document: Document) -> Callable[[], None]:
+    def check() -> None:
+        if document.removed:
+            raise NoSuchThing
+        if on_batch is not None:
+            on_batch()
 
-    These imports are half private, so the version of chromadb is pinned. The environment is not consulted for anything
-    that is named here.
-    """
-    system = System(Settings(is_persistent=False, anonymized_telemetry=False, chroma_otel_collection_endpoint=""))
-    system.instance(ProductTelemetryClient)
-    api = system.instance(ServerAPI)
-    system.start()
-    model = api.create_collection("session", configuration={"hnsw": _HNSW})  # type: ignore[arg-type]
-    return ChromaCollection(client=api, model=model, embedding_function=None)
+    return check

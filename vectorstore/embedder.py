@@ -11,7 +11,10 @@ Vectors = NDArray[np.float32]
 
 
 class RelevanceBands(msgspec.Struct, frozen=True):
-    """Cosines from which a passage counts as low, medium or high; below ``low`` it is not relevant. Set per model."""
+    """From which evidence a passage counts as low, medium or high; below ``low`` it is not relevant. Set per model.
+
+    Evidence is the cosine plus ``evidence_weight`` times the share of the question that the passage's words cover.
+    """
 
     low: float
     medium: float
@@ -23,6 +26,8 @@ class ModelCard(msgspec.Struct, frozen=True):
 
     ``sha256`` is the hash of the weights' source file; ``max_tokens`` is the window, special tokens and prefix
     included. ``relevance`` holds where question and passage share a language, ``relevance_across`` where not.
+    ``lexical_weight`` is what a full match of words adds to a cosine when chunks are put in order, ``evidence_weight``
+    when their relevance is judged; both grow with how far the model's cosines lie apart.
     """
 
     name: str
@@ -34,6 +39,8 @@ class ModelCard(msgspec.Struct, frozen=True):
     passage_prefix: str
     relevance: RelevanceBands
     relevance_across: RelevanceBands
+    lexical_weight: float = 0.2
+    evidence_weight: float = 0.4
 
 
 class Embedder(Protocol):

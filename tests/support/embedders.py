@@ -19,7 +19,8 @@ from vectorstore import models
 from vectorstore.embedder import Embedder, ModelCard, RelevanceBands, Vectors
 from vectorstore.server import EmbedderConfig
 
-CARD = ModelCard("fake", "fake", "0" * 64, 8, 16, "q: ", "p: ", *(RelevanceBands(0.2, 0.4, 0.6),) * 2)
+BANDS = RelevanceBands(0.2, 0.4, 0.6)
+CARD = ModelCard("fake", "fake", "0" * 64, 8, 16, "q: ", "p: ", BANDS, BANDS)
 
 
 @functools.cache

@@ -1,15 +1,21 @@
 import threading
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from models.errors import EmbeddingFailed, NoSuchThing, QuotaExceeded
 from tests.support.vectors import CARD, DIM, clustered, extraction
 from vectorstore.collection import Collection
+from vectorstore.ranking import words_of
+
+# Made-up vectors lie further apart than a model's: words would weigh nothing beside them.
+WORDY = msgspec.structs.replace(CARD, lexical_weight=30.0)
 
 
-def filled(chunks: int, *, seed: int = 0) -> tuple[Collection, np.ndarray]:
-    collection, vectors = Collection(CARD), clustered(chunks, seed=seed)
+def filled(chunks: int, *, seed: int = 0, **options: Any) -> tuple[Collection, np.ndarray]:
+    collection, vectors = Collection(WORDY, **options), clustered(chunks, seed=seed)
     collection.add("a", extraction(chunks), vectors)
     collection.publish("a")
     return collection, vectors
@@ -31,8 +37,8 @@ def test_search_finds_what_an_exact_scan_finds(chunks: int):
 
 
 @pytest.mark.slow
-def test_recall_at_the_chunk_limit_is_at_least_99_percent_even_for_questions_from_elsewhere():
-    collection, vectors = filled(10_000)
+def test_recall_of_the_index_at_the_chunk_limit_is_at_least_99_percent_even_for_questions_from_elsewhere():
+    collection, vectors = filled(10_000, exact_chunks=0)
     recalls: list[float] = []
     for question in clustered(50, seed=1):
         worst_wanted = np.sort(vectors @ question)[-48]
@@ -172,3 +178,96 @@ def test_removing_a_document_while_it_is_added_leaves_nothing():
     assert len(outcome) == 1
     assert collection.count() == 60
     assert {hit.document_id for hit in collection.search(clustered(1)[0], 2000)} == {"a"}
+
+
+def test_chunks_are_found_by_their_words_where_their_meaning_says_nothing():
+    collection, _ = filled(120)
+    anything = clustered(1, seed=5)[0]
+
+    best = collection.search(anything, 5, words=words_of("What does mayfly 77 say?"))[0]
+
+    assert best.text == "mayfly 77."
+    assert best.score == pytest.approx(best.cosine + WORDY.lexical_weight * best.coverage, abs=1e-4)
+
+
+def test_words_of_a_removed_or_hidden_document_are_not_found():
+    collection, vectors = filled(20)
+    for name in ("hidden", "removed"):
+        collection.add(name, extraction(20, word=name), vectors)
+    collection.publish("removed")
+    assert collection.search(vectors[0], 1, words=words_of("removed 3"))[0].text == "removed 3."
+
+    collection.remove("removed")
+
+    for word in ("hidden 3", "removed 3"):
+        assert all(hit.text.startswith("mayfly") for hit in collection.search(vectors[0], 60, words=words_of(word)))
+
+
+def test_a_document_is_found_as_if_only_the_documents_asked_for_were_there():
+    alone, beside = Collection(CARD), Collection(CARD)
+    for collection in (alone, beside):
+        collection.add("a", extraction(20), clustered(20))
+        collection.publish("a")
+    beside.add("b", extraction(20), clustered(20, seed=3))
+    beside.publish("b")
+    question, words = clustered(1, seed=1)[0], words_of("mayfly 3")
+
+    assert beside.search(question, 9, ("a",), words=words) == alone.search(question, 9, words=words)
+
+
+def test_each_chunk_has_its_own_language():
+    made = extraction(4)
+    chunks = [
+        msgspec.structs.replace(chunk, language="fr" if place == 2 else None) for place, chunk in enumerate(made.chunks)
+    ]
+    collection = Collection(CARD)
+    collection.add("a", msgspec.structs.replace(made, chunks=tuple(chunks)), clustered(4))
+    collection.publish("a")
+
+    def found(language: str) -> list[str]:
+        return [hit.text for hit in collection.search(clustered(4)[2], 9, language=language)]
+
+    assert found("fr") == ["mayfly 2."]
+    assert sorted(found("en")) == ["mayfly 0.", "mayfly 1.", "mayfly 3."]
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ('Who says "MAYFLY  7."?', ["mayfly 7."]),
+        ("Who says «mayfly 7»?", ["mayfly 7."]),
+        ("„ly 1“ 「9.」", ["mayfly 19."]),  # both phrases in one chunk
+        ('"mayfly 3." "mayfly 4."', ["mayfly 3.", "mayfly 4."]),  # either, as no chunk has both
+    ],
+)
+def test_a_quoted_phrase_must_be_in_the_chunk_as_it_stands(question: str, found: list[str]):
+    collection, vectors = filled(20)
+
+    hits = collection.search(vectors[0], 20, words=words_of(question))
+
+    assert sorted(hit.text for hit in hits) == found
+    assert all(hit.quoted for hit in hits)
+
+
+def test_a_phrase_that_no_chunk_has_rules_nothing_out():
+    collection, vectors = filled(20)
+
+    hits = collection.search(vectors[0], 20, words=words_of('"basalt" and "x"'))
+
+    assert len(hits) == 20
+    assert not any(hit.quoted for hit in hits)
+
+
+def test_beyond_the_exact_limit_the_engine_and_the_words_name_the_candidates():
+    exact, beyond = (Collection(CARD, exact_chunks=limit) for limit in (1000, 100))
+    vectors = clustered(600)
+    for collection in (exact, beyond):
+        for name, rows in (("a", vectors[:300]), ("b", vectors[300:])):
+            collection.add(name, extraction(300, word=name), rows)
+            collection.publish(name)
+    words = words_of("What says b 299?")
+
+    for question in clustered(5, seed=1):
+        expected, found = (collection.search(question, 10, words=words) for collection in (exact, beyond))
+        assert found == expected
+        assert beyond.search(question, 5, ("b",)) == exact.search(question, 5, ("b",))
