@@ -14,7 +14,11 @@ LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 
 
 class Question(Incoming):
-    """One question to the session's documents; ``document_ids`` and ``language`` narrow where to look."""
+    """One question to the session's documents.
+
+    ``document_ids`` narrows where to look, ``language`` (ISO 639-1) to passages in it. A phrase of the text in
+    quotation marks is looked for as it stands, whatever its case: passages must contain it, unless none does.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -34,12 +38,20 @@ class Question(Incoming):
     language: LanguageCode | None = None
 
 
+class Span(Outgoing):
+    """A part of the page: ``[start:end]``, in characters of its normalised text."""
+
+    start: int
+    end: int
+
+
 class Passage(Outgoing):
     """A quotation: untrusted text of a learner's document, never an instruction.
 
     ``text`` is exactly ``[start:end]``, in characters, of the named page's normalised text; pages count from 1.
     ``page_label`` is the number printed on the page, ``heading`` the path of headings above, ``seconds`` when it is
-    spoken (from, to), ``ocr_confidence`` (0 to 100) how surely it was recognised from pixels.
+    spoken (from, to), ``ocr_confidence`` (0 to 100) how surely it was recognised from pixels, ``language`` its ISO
+    639-1 code, ``highlight`` the sentence of it that answers best.
     """
 
     document_id: str
@@ -55,6 +67,8 @@ class Passage(Outgoing):
     heading: Annotated[list[str], Field(default_factory=list, repr=False)]
     seconds: tuple[float, float] | None = None
     ocr_confidence: float | None = None
+    language: str | None = None
+    highlight: Span | None = None
 
 
 class Passages(Outgoing):

@@ -444,7 +444,7 @@ def test_a_passage_budget_is_kept(session: Session):
     limited = session.ask(library.ENGLISH_QUESTION, top_k=5, max_tokens=20)
 
     assert 0 < sum(map(len, limited)) <= 60 < sum(map(len, unlimited))
-    assert unlimited[0].startswith(limited[0])
+    assert limited[0] in unlimited[0]
 
 
 def test_a_question_the_documents_do_not_touch_has_no_answer(session: Session):

@@ -1,0 +1,66 @@
+"""Which of the found chunks are given: no near-duplicates, no document that fills all places."""
+
+import math
+from collections.abc import Sequence
+
+from vectorstore.held import Hit
+
+_DOCUMENT_SHARE = 0.6  # of the places, when other documents have relevant chunks too
+_DUPLICATE_LIKENESS = 0.8  # Jaccard index of the character trigrams
+_TRIGRAM = 3
+
+
+def choose(hits: Sequence[Hit], places: int) -> list[Hit]:
+    """Fill ``places`` from hits that come best first; the order stays theirs.
+
+    One document gets at most 60 % of the places (at least one) while others have hits; what they cannot fill goes back
+    to the best of the rest. A hit that says nearly the same as one that was taken is dropped.
+    """
+    allowance = max(1, math.floor(places * _DOCUMENT_SHARE))
+    taken = _Taken()
+    spare: list[int] = []
+    for place, hit in enumerate(hits):
+        if len(taken.places) == places:
+            break
+        if taken.of(hit.document_id) < allowance:
+            taken.take(place, hit)
+        else:
+            spare.append(place)
+    for place in spare:
+        if len(taken.places) == places:
+            break
+        taken.take(place, hits[place])
+    return [hits[place] for place in sorted(taken.places)]
+
+
+class _Taken:
+    """The places of the hits that were taken. Texts are compared with those only: comparing all costs milliseconds."""
+
+    def __init__(self) -> None:
+        self.places: list[int] = []
+        self._documents: dict[str, int] = {}
+        self._trigrams: list[frozenset[str]] = []
+
+    def of(self, document_id: str) -> int:
+        return self._documents.get(document_id, 0)
+
+    def take(self, place: int, hit: Hit) -> None:
+        trigrams = _trigrams(hit.text)
+        if any(_alike(trigrams, other) for other in self._trigrams):
+            return
+        self.places.append(place)
+        self._trigrams.append(trigrams)
+        self._documents[hit.document_id] = self.of(hit.document_id) + 1
+
+
+def _trigrams(text: str) -> frozenset[str]:
+    folded = " ".join(text.casefold().split())
+    return frozenset(folded[i : i + _TRIGRAM] for i in range(max(1, len(folded) - _TRIGRAM + 1)))
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    smaller, larger = sorted((len(one), len(other)))
+    if smaller < _DUPLICATE_LIKENESS * larger:
+        return False
+    common = len(one & other)
+    return common >= _DUPLICATE_LIKENESS * (smaller + larger - common)

@@ -1,0 +1,59 @@
+"""A second look at the chunks that were found first.
+
+Owns the protocol and what can be done inside the session process; a cross-encoder runs where the embedder does.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from vectorstore.collection import Collection
+from vectorstore.embedder import Vectors
+from vectorstore.fuse import fuse
+from vectorstore.held import Hit
+from vectorstore.ranking import Words
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A question as the stages see it: its text, its vector ``(dim,) float32``, its words."""
+
+    text: str
+    vector: Vectors
+    words: Words
+
+    def __repr__(self) -> str:
+        return "<Asked>"
+
+
+class Reranker(Protocol):
+    """A second stage."""
+
+    def rerank(self, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
+        """Return the same hits, best first, with the scores of this stage."""
+        ...
+
+
+class BestSentence:
+    """Takes for a chunk's meaning half its own cosine and half that of its best sentence.
+
+    Documents whose sentences have no vectors keep the order they come in.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    def rerank(self, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
+        """Return the hits, best first; of equal ones the earlier one first."""
+        scored = [self._scored(asked, hit) for hit in hits]
+        return sorted(scored, key=lambda hit: -hit.score)
+
+    def _scored(self, asked: Asked, hit: Hit) -> Hit:
+        sentences = self._collection.sentences(hit.document_id)
+        cosines = np.zeros(0, np.float32) if sentences is None else sentences.cosines(hit.number, asked.vector)
+        best = float(cosines.max()) if len(cosines) else hit.cosine
+        cosine = (hit.cosine + best) / 2
+        weight = self._collection.card.lexical_weight
+        score = fuse(np.array([cosine], np.float32), np.array([hit.coverage], np.float32), lexical_weight=weight)
+        return msgspec.structs.replace(hit, cosine=cosine, score=float(score[0]))
