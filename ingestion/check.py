@@ -64,6 +64,8 @@ def _check_chunks(extraction: Extraction, limits: JailLimits) -> None:
         if (chunk.page, chunk.start) < before or chunk.end - chunk.start > limits.chunk_characters:
             _refuse()
         before = (chunk.page, chunk.end)
+        if not _is_language(chunk.language):
+            _refuse()
         if chunk.seconds is not None and not 0 <= chunk.seconds[0] <= chunk.seconds[1] <= MAX_SECONDS:
             _refuse()
 

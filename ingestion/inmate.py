@@ -17,7 +17,7 @@ from ingestion.extract.registry import EXTRACTORS
 from ingestion.families import Family
 from ingestion.identify import identify
 from ingestion.jail import SLUGS, DocumentData, ExtractRequest, Failed, Finished, JailStage, Progress
-from ingestion.language import language_of
+from ingestion.language import language_of, tagged
 from ingestion.limits import JailLimits
 from ingestion.outline import compose
 from models.content import Extraction
@@ -88,6 +88,7 @@ class Inmate:
         if not chunks and identified.family is not Family.IMAGE:
             raise EmptyDocument
         language = language_of(pages)
+        chunks = tagged(chunks, pages, language)
         extraction = Extraction(identified.media_type, pages, chunks, language, reading.attachments)
         if text_bytes(extraction) > self.limits.text_bytes:  # Normalising makes some characters longer.
             raise TooMuchText

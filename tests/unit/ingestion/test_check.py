@@ -53,6 +53,7 @@ def test_an_answer_that_keeps_the_rules_is_believed() -> None:
         extraction(media_type="text/x-evil"),
         extraction(language="english"),
         extraction(language="e\n"),
+        extraction(Chunk(1, 0, 3, language="English")),
     ],
 )
 def test_an_answer_that_our_reader_would_not_give_is_refused(lie: Extraction) -> None:

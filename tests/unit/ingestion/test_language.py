@@ -1,7 +1,7 @@
 import pytest
 
-from ingestion.language import language_of
-from models.content import Page
+from ingestion.language import language_of, tagged
+from models.content import Chunk, Page
 from vectorstore import language
 
 
@@ -34,3 +34,19 @@ def test_a_variety_has_the_code_of_its_language_or_none(told: str | None, text: 
     assert probability > 0.8
 
     assert language.identify(text, min_probability=0.8) == told
+
+
+def test_chunks_in_another_language_than_their_document_say_so() -> None:
+    texts = [
+        "The tides change twice a day along this coast, and every fisherman knows the hour of high water by heart.",
+        "Die Gezeiten wechseln zweimal am Tag an dieser Küste, und jeder Fischer kennt die Stunde der Flut auswendig.",
+        "潮汐在这片海岸每天变化两次，每个渔夫都清楚地记得涨潮的时刻，因为他们世世代代都住在这里。",
+        "Gezeiten",
+    ]
+    chunks = [Chunk(1, start, start + len(text)) for start, text in zip((0, 200, 400, 600), texts, strict=True)]
+    page = Page(1, "".join(text.ljust(200) for text in texts))
+
+    found = tagged(chunks, [page], "en")
+
+    assert [chunk.language for chunk in found] == [None, "de", "zh", None]
+    assert [(chunk.start, chunk.end) for chunk in found] == [(chunk.start, chunk.end) for chunk in chunks]
