@@ -20,6 +20,7 @@ def ask(resources: Resources, asker: WhoAsks, question: Question) -> Passages:
         document_ids=None if question.document_ids is None else tuple(question.document_ids),
         language=question.language,
         grant=asker.grant,
+        doubtful=question.doubtful,
     )
     if asker.grant is None:
         resources.throttle.query(asker.session_id)

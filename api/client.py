@@ -121,13 +121,17 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is asked, and bounds on the answer; ``max_tokens`` is the tutor's budget for all passages together."""
+    """What is asked, and bounds on the answer; ``max_tokens`` is the tutor's budget for all passages together.
+
+    ``doubtful`` asks for the best passages even when nothing is relevant.
+    """
 
     text: str
     top_k: int = 5
     max_tokens: int | None = None
     document_ids: tuple[str, ...] | None = None
     language: str | None = None
+    doubtful: bool = False
 
     def __repr__(self) -> str:
         return "<Question>"

@@ -97,6 +97,7 @@ def _host(settings: Settings) -> Recipe:
             resume_seconds=uploads.resume_seconds,
         ),
         fetcher_socket=str(settings.sockets.fetcher) if settings.links.allowed else None,
+        rerank=settings.search.rerank,
     )
     return Recipe(
         name="host",

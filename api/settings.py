@@ -14,6 +14,8 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from models.content import Rerank
+
 MIB = 1024 * 1024
 
 
@@ -91,6 +93,15 @@ class EmbeddingSettings(_Area):
     queue_texts: Annotated[int, Field(ge=16)] = 4096
 
 
+class SearchSettings(_Area):
+    """How passages are found.
+
+    ``rerank`` is the second stage: none, or the best sentence of each chunk, for which every sentence is embedded.
+    """
+
+    rerank: Rerank = "none"
+
+
 class AccountSettings(_Area):
     """Passwords and sign-in. Argon2id parameters follow RFC 9106; memory is in KiB."""
 
@@ -138,6 +149,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     links: LinkSettings = LinkSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    search: SearchSettings = SearchSettings()
     accounts: AccountSettings = AccountSettings()
     log: LogSettings = LogSettings()
 

@@ -5,7 +5,9 @@
 By itself it fills real collections, a paragraph a chunk, and compares meaning alone, words alone, both fused, and the
 second stage: in one language, for every pair of question and passage language, and over all languages in one pool.
 With ``--http`` it runs a service, uploads a book a language, a paragraph a page, and asks over HTTP: chunks are the
-service's own, and a question that is answered with "nothing relevant" counts as missed.
+service's own. Doubtful passages are asked for too, so that the order is measured; how many questions would have got
+"nothing relevant", although each has its answer there, is told beside it. ``--rerank best-sentence`` switches the
+second stage on.
 """
 
 import argparse
@@ -100,9 +102,9 @@ def _means(found: list[dict[str, dict[str, float]]], names: list[str]) -> dict[s
 # --- over HTTP -------------------------------------------------------------------------------------------------------
 
 
-def over_http(step: int) -> dict[str, Any]:
+def over_http(step: int, rerank: str) -> dict[str, Any]:
     """Measure what a client of the service gets."""
-    with running() as service, Client(service.url, timeout_seconds=600) as client:
+    with running({"MAYFLY_SEARCH_RERANK": rerank}) as service, Client(service.url, timeout_seconds=600) as client:
         wish = SignUp(username="quality", email="quality@example.org", password="correct horse battery")  # noqa: S106
         client.sign_up(wish)
         with client.sign_in(wish.email, wish.password) as session:
@@ -132,7 +134,7 @@ def _asked(session: LearnerSession, language: str, document_id: str, step: int) 
     refused = 0
     questions = q.load(language, step)
     for text, right in zip(questions.questions, questions.right, strict=True):
-        answer = session.ask(Question(text=text, top_k=K, document_ids=(document_id,)))
+        answer = session.ask(Question(text=text, top_k=K, document_ids=(document_id,), doubtful=True))
         pages = q.consecutive([passage.page for passage in answer.passages])
         ranks.append(pages.index(right + 1) if right + 1 in pages else None)
         refused += answer.nothing_relevant
@@ -148,8 +150,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--step", type=int, default=q.STEP, help="ask every so-many-th question")
     parser.add_argument("--http", action="store_true", help="through a running service instead of by itself")
+    parser.add_argument("--rerank", default="none", help="the second stage of the service")
     arguments = parser.parse_args()
-    result = over_http(arguments.step) if arguments.http else in_process(arguments.step)
+    result = over_http(arguments.step, arguments.rerank) if arguments.http else in_process(arguments.step)
     result |= {"every so-many-th question": arguments.step, "machine": describe()}
     print(msgspec.json.format(json.dumps(result), indent=1))
 

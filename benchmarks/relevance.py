@@ -1,117 +1,108 @@
-"""Which cosines mean that a passage answers a question? The figures behind ``packaged.RELEVANCE``.
+"""Which evidence means that a passage answers a question? The figures behind ``packaged.RELEVANCE``.
 
-    python benchmarks/relevance.py [--json result.json]
+    python -m benchmarks.relevance [--step 4] [--json result.json]
 
-For every pair of question language and passage language of XQuAD: the cosine of the right paragraph, of the best wrong
-one, and of the best paragraph when the answer is absent (the question meets only the half of the paragraphs that comes
-from other articles). Then, for several thresholds, how many right passages pass and how many absent answers do.
+Every question of XQuAD is asked three times: with its paragraph there; with that one paragraph taken away, so that four
+others of its article stay; and with its whole article taken away. Thresholds are set on the even articles, at 3 % of
+the questions that have an answer, and judged on the odd ones. ``now`` judges all questions by the card's own bands.
 """
 
 import argparse
-import gzip
 import json
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parent.parent
-DATA = ROOT.parent / "shared" / "retrieval"
-LANGUAGES = ("en", "es", "zh", "ar")
-PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
-THRESHOLDS = (0.75, 0.80, 0.85)
-sys.path.insert(0, str(ROOT))
+from benchmarks import questions as q
+from benchmarks.machine import describe
+from vectorstore import lexical
+from vectorstore.fuse import Scores
+from vectorstore.terms import terms_of
 
-from vectorstore.embedder import Embedder, Vectors  # noqa: E402 -- the checkout is on the path only now.
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """One language: ``right[i]`` is the row of the paragraph that question ``i`` was written for."""
-
-    passages: Vectors
-    questions: Vectors
-    right: np.ndarray[Any, np.dtype[np.intp]]
+PAIRS = [(asked, held) for asked in q.LANGUAGES for held in q.LANGUAGES]
+REFUSED = 3  # per cent of the questions that have an answer
+WEIGHTS = (0.0, 0.2, 0.3, 0.42, 0.6)
 
 
 @dataclass(frozen=True, slots=True)
-class Cosines:
-    """One cosine a question, each ``(n_questions,) float32``."""
+class Case:
+    """One pair of languages: cosines and coverages, ``(n_questions, n_paragraphs) float32``, and what is right."""
 
-    right: Vectors
-    wrong: Vectors
-    absent: Vectors
+    cosines: Scores
+    coverages: Scores
+    right: NDArray[np.intp]
+
+    def best(self, kind: str, weight: float) -> Scores:
+        """Return the most evidence any paragraph has, ``(n_questions,)``; ``kind`` says what is taken away."""
+        there = np.ones_like(self.cosines, np.bool_)
+        if kind == "paragraph away":
+            there[np.arange(len(self.right)), self.right] = False
+        if kind == "article away":
+            articles = np.arange(self.cosines.shape[-1]) // q.ARTICLE_PARAGRAPHS
+            there = articles[None] != (self.right // q.ARTICLE_PARAGRAPHS)[:, None]
+        return np.where(there, self.cosines + weight * self.coverages, -1).max(axis=1)
+
+
+def case(asked: str, held: str, step: int) -> Case:
+    """Embed what is needed of a pair of languages."""
+    questions, postings = q.load(asked, step), lexical.index(q.load(held, step).paragraphs)
+    coverages = [lexical.coverage([postings], terms_of(text))[0] for text in questions.questions]
+    cosines = q.question_vectors(asked, step) @ q.paragraph_vectors(held).T
+    return Case(cosines, np.stack(coverages), questions.right)
+
+
+def judged(cases: list[Case], weight: float) -> dict[str, float]:
+    """Set a threshold on one half of the articles and tell what it refuses in the other."""
+    odd = np.concatenate([(one.right // q.ARTICLE_PARAGRAPHS) % 2 == 1 for one in cases])
+    kinds = {name: np.concatenate([one.best(name, weight) for one in cases]) for name in ("there", *ABSENT)}
+    threshold = float(np.percentile(kinds["there"][~odd], REFUSED))
+    return {"threshold": round(threshold, 4)} | {
+        name: round(float((values[odd] < threshold).mean()), 3) for name, values in kinds.items()
+    }
+
+
+ABSENT = ("paragraph away", "article away")
+
+
+def now(cases: list[Case], threshold: float, weight: float) -> dict[str, float]:
+    """Tell what a threshold refuses of all questions."""
+    return {
+        name: round(float(np.mean([np.mean(one.best(name, weight) < threshold) for one in cases])), 3)
+        for name in ("there", *ABSENT)
+    }
+
+
+def measure(step: int) -> dict[str, Any]:
+    """Compare weights of the words within one language and across languages, and judge the card's bands."""
+    cases = {pair: case(*pair, step) for pair in PAIRS}
+    one = [found for (asked, held), found in cases.items() if asked == held]
+    two = [found for (asked, held), found in cases.items() if asked != held]
+    card = q.embedder().card
+    weight, low, across = card.evidence_weight, card.relevance.medium, card.relevance_across.medium
+    return {
+        "one language": {str(each): judged(one, each) for each in WEIGHTS},
+        "two languages": {str(each): judged(two, each) for each in WEIGHTS},
+        "now": {"one language": now(one, low, weight), "two languages": now(two, across, weight)}
+        | {
+            f"{asked}:{held}": now([found], low if asked == held else across, weight)
+            for (asked, held), found in cases.items()
+        },
+    }
 
 
 def main() -> None:
+    """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--step", type=int, default=q.STEP, help="ask every so-many-th question")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    result = measure()
-    text = json.dumps(result, indent=1)
+    text = json.dumps(measure(arguments.step) | {"machine": describe()}, indent=1)
     if arguments.json:
         arguments.json.write_text(text + "\n", encoding="utf-8")
     print(text)
-
-
-def measure() -> dict[str, Any]:
-    from api.settings import Settings
-    from vectorstore import models
-
-    embedder = models.load(models.prepare("packaged", Settings().model_dir), threads=2)
-    corpora = {language: load(language, embedder) for language in LANGUAGES}
-    pairs = {(asked, held): compare(corpora[asked], corpora[held]) for asked in LANGUAGES for held in LANGUAGES}
-    groups = {
-        "in one language": [cosines for (asked, held), cosines in pairs.items() if asked == held],
-        "across languages": [cosines for (asked, held), cosines in pairs.items() if asked != held],
-    }
-    by_pair = {f"{asked}:{held}": summarise([cosines]) for (asked, held), cosines in pairs.items()}
-    return {name: summarise(group) for name, group in groups.items()} | by_pair
-
-
-def load(language: str, embedder: Embedder) -> Corpus:
-    with gzip.open(DATA / f"xquad.{language}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    passages = [row for row in rows if row["t"] == "d"]
-    questions = [row for row in rows if row["t"] == "q"]
-    places = {row["id"]: place for place, row in enumerate(passages)}
-    with ThreadPoolExecutor(2) as threads:
-        asked = list(threads.map(embedder.embed_query, [row["text"] for row in questions]))
-    return Corpus(
-        passages=embedder.embed_passages([row["text"] for row in passages]),
-        questions=np.stack(asked),
-        right=np.array([places[row["rel"][0]] for row in questions]),
-    )
-
-
-def compare(asked: Corpus, held: Corpus) -> Cosines:
-    cosines = asked.questions @ held.passages.T
-    questions, middle = np.arange(len(cosines)), cosines.shape[1] // 2
-    right = cosines[questions, asked.right]
-    others = cosines.copy()
-    others[questions, asked.right] = -1.0
-    first_half, second_half = cosines[:, :middle].max(axis=1), cosines[:, middle:].max(axis=1)
-    absent = np.where(asked.right < middle, second_half, first_half)
-    return Cosines(right, others.max(axis=1), absent)
-
-
-def summarise(group: list[Cosines]) -> dict[str, Any]:
-    right, wrong, absent = (np.concatenate([getattr(one, kind) for one in group]) for kind in Cosines.__slots__)
-    return {
-        "right first": round(float((right > wrong).mean()), 3),
-        "percentiles": {
-            name: dict(zip(PERCENTILES, np.percentile(values, PERCENTILES).round(3).tolist(), strict=True))
-            for name, values in (("right", right), ("wrong", wrong), ("absent", absent))
-        },
-        "share that passes": {
-            str(threshold): {name: round(float((values >= threshold).mean()), 3) for name, values in kinds}
-            for kinds in [(("right", right), ("absent", absent))]
-            for threshold in THRESHOLDS
-        },
-    }
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Owns the order of the steps and when the sealed file goes: as soon as its text i
 published when all its chunks are in, or not at all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeVar
@@ -14,11 +14,12 @@ import numpy as np
 from ingestion.chunk import passage
 from ingestion.jail import ExtractRequest, JailClient, JailStage, Job
 from ingestion.quarantine import SealedFile
-from models.content import Extraction
+from models.content import Chunk, Extraction, Page
 from models.errors import PartUnavailable, QueueFull, QuotaExceeded
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
 from vectorstore.embedder import Vectors
+from vectorstore.sentences import SentenceVectors, pack_vectors, split
 
 EMBED_CHUNKS = 16
 # A part that died is started anew by the launcher within seconds; a document waits for it this long in all.
@@ -53,10 +54,14 @@ class Incoming:
 class Pipeline:
     """Takes documents in, one after the other, for one session."""
 
-    def __init__(self, jail: JailClient, embedder: EmbedderClient, collection: Collection) -> None:
+    def __init__(
+        self, jail: JailClient, embedder: EmbedderClient, collection: Collection, *, sentences: bool = False
+    ) -> None:
+        """``sentences`` gives each sentence a vector too: about as much work again, for ``BestSentence``."""
         self._jail = jail
         self._embedder = embedder
         self._collection = collection
+        self._sentences = sentences
 
     def ingest(self, incoming: Incoming, sealed: SealedFile, *, job: Job, report: Report) -> Extraction:
         """Read a sealed upload, embed it, and publish it; return its text. The sealed file is gone afterwards.
@@ -70,8 +75,9 @@ class Pipeline:
             sealed.destroy()
         if len(extraction.chunks) > self._collection.room():
             raise QuotaExceeded  # The collection would say so too, after minutes of embedding.
-        vectors = self._embed(incoming, extraction, job, report)
-        self._collection.add(incoming.document_id, extraction, vectors, on_batch=job.check)
+        texts = Texts(extraction, sentences=self._sentences)
+        vectors, sentences = texts.sorted(self._embed(incoming, texts, job, report))
+        self._collection.add(incoming.document_id, extraction, vectors, sentences=sentences, on_batch=job.check)
         self._collection.publish(incoming.document_id)
         return extraction
 
@@ -93,21 +99,59 @@ class Pipeline:
             job,
         )
 
-    def _embed(self, incoming: Incoming, extraction: Extraction, job: Job, report: Report) -> Vectors:
-        texts = passages(extraction)
+    def _embed(self, incoming: Incoming, texts: "Texts", job: Job, report: Report) -> Vectors:
         parts: list[Vectors] = [np.empty((0, self._embedder.card().dim), np.float32)]
-        for start in range(0, len(texts), EMBED_CHUNKS):
-            pages_done = extraction.chunks[start].page - 1
-            report(Advance("embedding", pages_done, len(extraction.pages), start / len(texts)))
-            batch = texts[start : start + EMBED_CHUNKS]
+        for start in range(0, len(texts.texts), EMBED_CHUNKS):
+            report(Advance("embedding", texts.pages[start] - 1, texts.page_count, start / len(texts.texts)))
+            batch = texts.texts[start : start + EMBED_CHUNKS]
             embed = partial(self._embedder.embed_passages, batch, session=incoming.session, job=job)
             parts.append(_patiently(embed, job))
         return np.concatenate(parts)
 
 
-def passages(extraction: Extraction) -> Sequence[str]:
+def passages(extraction: Extraction) -> list[str]:
     """Return what is embedded for each chunk, in order."""
-    return [passage(extraction.pages[chunk.page - 1], chunk) for chunk in extraction.chunks]
+    return Texts(extraction, sentences=False).texts
+
+
+class Texts:
+    """What is embedded of a document, chunk by chunk: its text and, where wanted, its sentences if there are several.
+
+    ``pages`` tells the page of each of the ``texts``; ``page_count`` how many there are.
+    """
+
+    def __init__(self, extraction: Extraction, *, sentences: bool) -> None:
+        self.texts: list[str] = []
+        self.pages: list[int] = []
+        self.page_count = len(extraction.pages)
+        self._spans: list[tuple[int, int]] = []
+        self._counts: list[int] | None = [] if sentences else None
+        for chunk in extraction.chunks:
+            self._take(extraction.pages[chunk.page - 1], chunk)
+
+    def _take(self, page: Page, chunk: Chunk) -> None:
+        texts = [passage(page, chunk)]
+        if self._counts is not None:
+            found = [
+                (chunk.start + start, chunk.start + end) for start, end in split(page.text[chunk.start : chunk.end])
+            ]
+            spans = found if len(found) > 1 else []
+            texts += [page.text[start:end] for start, end in spans]
+            self._spans += spans
+            self._counts.append(len(spans))
+        self.texts += texts
+        self.pages += [chunk.page] * len(texts)
+
+    def sorted(self, vectors: Vectors) -> tuple[Vectors, SentenceVectors | None]:
+        """Return the vectors of the chunks, ``(n_chunks, dim) float32``, and those of the sentences.
+
+        ``vectors`` is ``(n_texts, dim) float32``, in the order of the texts.
+        """
+        if self._counts is None:
+            return vectors, None
+        is_chunk = np.zeros(len(vectors), np.bool_)
+        is_chunk[np.cumsum([0, *(count + 1 for count in self._counts)])[:-1]] = True
+        return vectors[is_chunk], pack_vectors(self._counts, self._spans, vectors[~is_chunk])
 
 
 def _patiently(call: Callable[[], _Result], job: Job) -> _Result:

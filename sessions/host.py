@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from models.content import Rerank
 from processes import events, ipc
 from processes.hardening import harden, state
 from sessions import messages as m
@@ -43,6 +44,7 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int
     limits: SessionLimits = SessionLimits()
     fetcher_socket: str | None = None
+    rerank: Rerank = "none"
 
 
 class Peer:
@@ -219,6 +221,7 @@ class Host:
             embedder_socket=self._config.embedder_socket,
             limits=self._config.limits,
             fetcher_socket=self._config.fetcher_socket,
+            rerank=self._config.rerank,
         )
         with ipc.listen(self._socket_of(session_id)) as listener:
             return process.spawn(listener, config, private_network=self._private_network, close=self._close_in_child)

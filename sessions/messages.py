@@ -209,7 +209,10 @@ class TakeBack(Message, frozen=True):
 
 
 class Ask(Message, frozen=True):
-    """Retrieve. ``grant`` is the secret of a grant, or ``None`` when the session's own token asked."""
+    """Retrieve. ``grant`` is the secret of a grant, or ``None`` when the session's own token asked.
+
+    ``doubtful`` asks for the best passages even when none is relevant.
+    """
 
     text: str
     top_k: int
@@ -217,6 +220,7 @@ class Ask(Message, frozen=True):
     document_ids: tuple[str, ...] | None = None
     language: str | None = None
     grant: bytes | None = None
+    doubtful: bool = False
 
 
 class MintGrant(Message, frozen=True):

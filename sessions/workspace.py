@@ -17,7 +17,7 @@ from ingestion.fetch.addresses import Link
 from ingestion.jail import JailClient
 from ingestion.pipeline import Advance, Incoming, Pipeline, Stage
 from ingestion.quarantine import Quarantine, SealedFile
-from models.content import Extraction
+from models.content import Extraction, Rerank
 from models.errors import InvalidRequest, MayflyError, NoSuchThing, NotAllowed
 from models.ids import new_id
 from models.sealing import KEY_BYTES, SealBroken, seal, unseal
@@ -32,6 +32,7 @@ from sessions.resumable import Resumables
 from sessions.uploads import FileMark, Idempotency, Upload
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
+from vectorstore.rerank import BestSentence
 from vectorstore.retrieve import Question, Retrieval
 
 _MAX_WATCH_SECONDS = 60.0
@@ -54,6 +55,7 @@ class WorkspaceConfig(msgspec.Struct, frozen=True, kw_only=True):
     embedder_socket: str
     limits: SessionLimits
     fetcher_socket: str | None = None
+    rerank: Rerank = "none"
 
 
 class Workspace:
@@ -114,9 +116,14 @@ class Workspace:
 
     def _start(self) -> None:
         self._collection = Collection(self._embedder.card(), max_chunks=self._limits.chunks)
-        self._pipeline = Pipeline(self._jail, self._embedder, self._collection)
+        by_sentence = self._config.rerank == "best-sentence"
+        self._pipeline = Pipeline(self._jail, self._embedder, self._collection, sentences=by_sentence)
         self._retrieval = Retrieval(
-            self._collection, self._embedder, session=self._config.session_id, filename_of=self.shelf.filename
+            self._collection,
+            self._embedder,
+            session=self._config.session_id,
+            filename_of=self.shelf.filename,
+            reranker=BestSentence(self._collection) if by_sentence else None,
         )
 
     # --- uploads -----------------------------------------------------------------------------------------------------
@@ -230,6 +237,7 @@ class Workspace:
             max_tokens=request.max_tokens,
             document_ids=request.document_ids,
             language=request.language,
+            doubtful=request.doubtful,
         )
         return m.Answered(answer=self._retrieval.answer(question))
 

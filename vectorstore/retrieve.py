@@ -28,7 +28,8 @@ _MIN_CANDIDATES = 48
 class Question(msgspec.Struct, frozen=True):
     """What a learner or his tutor asks.
 
-    ``document_ids`` leaves other documents out, ``language`` (ISO 639-1) other chunks.
+    ``document_ids`` leaves other documents out, ``language`` (ISO 639-1) other chunks. ``doubtful`` asks for the best
+    passages even when none is relevant.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Question(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     document_ids: tuple[str, ...] | None = None
     language: str | None = None
+    doubtful: bool = False
 
     def __repr__(self) -> str:
         return "<Question>"
@@ -74,11 +76,12 @@ class Retrieval:
         if self._reranker is not None:
             hits = self._reranker.rerank(asked, hits)
         judge = Judge(self._collection.card, question.text)
-        chosen = choose(judge.relevant(hits), question.top_k)
+        relevant = judge.relevant(hits)
+        chosen = choose(hits if question.doubtful else relevant, question.top_k)
         quotations = quote(chosen, question.max_tokens, self._collection.passage)
         passages = self._passages(quotations, judge, highlights(quotations, vector, asked.words, self._collection))
         took_ms = round((time.perf_counter() - started) * 1000, 3)
-        return Answer(passages=passages, nothing_relevant=not passages, took_ms=took_ms)
+        return Answer(passages=passages, nothing_relevant=not (passages and relevant), took_ms=took_ms)
 
     def _check(self, question: Question) -> None:
         for document_id in question.document_ids or ():

@@ -17,7 +17,8 @@ class Question(Incoming):
     """One question to the session's documents.
 
     ``document_ids`` narrows where to look, ``language`` (ISO 639-1) to passages in it. A phrase of the text in
-    quotation marks is looked for as it stands, whatever its case: passages must contain it, unless none does.
+    quotation marks is looked for as it stands, whatever its case: passages must contain it, unless none does. With
+    ``doubtful`` the best passages are given even when nothing is relevant.
     """
 
     model_config = ConfigDict(
@@ -36,6 +37,7 @@ class Question(Incoming):
         None
     )
     language: LanguageCode | None = None
+    doubtful: bool = False
 
 
 class Span(Outgoing):
@@ -72,7 +74,10 @@ class Passage(Outgoing):
 
 
 class Passages(Outgoing):
-    """The passages for one question, best first; none, and ``nothing_relevant``, when nothing fits."""
+    """The passages for one question, best first; none, and ``nothing_relevant``, when nothing fits.
+
+    Whoever asked for doubtful ones gets them with ``nothing_relevant``, marked low.
+    """
 
     passages: list[Passage]
     nothing_relevant: bool

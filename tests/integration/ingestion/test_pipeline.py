@@ -19,6 +19,10 @@ from tests.support.embedders import embedder_process
 from tests.support.jails import Jailer, manifest, running_jailer
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
+from vectorstore.highlight import highlights
+from vectorstore.quote import quote
+from vectorstore.ranking import NO_WORDS
+from vectorstore.rerank import Asked, BestSentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +179,31 @@ def test_a_document_whose_jail_dies_fails_and_the_next_one_is_read(parts: Parts)
     parts.pipeline.ingest(incoming("b.txt", "e"), good, job=Job(), report=silent)
 
     assert "bittern" in parts.found("bittern")[0]
+
+
+BURIED = (
+    "The harbour master writes the hour of every ship into a green book. The lamps along the quay are lit at six. "
+    "A bittern booms at dusk over the reed bed behind the old mill. The baker brings bread for the crews on Fridays. "
+    "Rope is sold by the fathom in the shop beside the chapel, and tar by the barrel."
+)
+
+
+def test_sentences_get_vectors_of_their_own_where_they_are_wanted(parts: Parts) -> None:
+    pipeline = Pipeline(parts.jailer.client, parts.embedder, parts.collection, sentences=True)
+    text = f"{BURIED}\n\n# Fish\n\nPike hide."
+
+    pipeline.ingest(incoming("notes.md"), parts.seal(text.encode()), job=Job(), report=silent)
+
+    sentences = parts.collection.sentences("d")
+    assert sentences is not None
+    assert sentences.first.tolist() == [0, 5, 5], "five in the first chunk, and none where a chunk is one sentence"
+    question = parts.embedder.embed_query("Which bird is heard in the evening?", session="s")
+    assert sentences.cosines(0, question).argmax() == 2
+    asked = Asked("", question, NO_WORDS)
+    before = parts.collection.search(question, 2)
+    after = BestSentence(parts.collection).rerank(asked, before)
+    assert after[0].text == BURIED
+    assert after[0].cosine == pytest.approx((before[0].cosine + sentences.cosines(0, question).max()) / 2, abs=1e-3)
+    (span,) = highlights(quote(after[:1], None, parts.collection.passage), asked.vector, asked.words, parts.collection)
+    assert span is not None
+    assert parts.collection.passage("d", 1, span.start, span.end) == BURIED[BURIED.index("A bittern") :][:62]

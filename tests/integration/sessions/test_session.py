@@ -456,6 +456,32 @@ def test_a_question_the_documents_do_not_touch_has_no_answer(session: Session):
     assert answer.nothing_relevant
 
 
+def test_whoever_asks_for_doubtful_passages_gets_them_marked(session: Session):
+    session.ready(("note.txt", NOTE))
+
+    answer = session.client.ask(m.Ask(text="Wer gewann die Fußballweltmeisterschaft 1990?", top_k=5, doubtful=True))
+
+    assert answer.nothing_relevant
+    assert {passage.relevance for passage in answer.passages} == {"low"}
+
+
+def test_a_passage_names_its_language_and_its_best_sentence(library_session: Session):
+    answer = library_session.client.ask(m.Ask(text=library.ENGLISH_QUESTION, top_k=3))
+
+    best = answer.passages[0]
+    assert best.language == "en"
+    assert best.highlight is not None
+    highlighted = best.text[best.highlight.start - best.start : best.highlight.end - best.start]
+    assert highlighted.startswith("The Antarctic toothfish does not freeze")
+    assert highlighted.endswith("could bear.")
+
+
+def test_a_language_that_is_asked_for_is_the_only_one(library_session: Session):
+    answer = library_session.client.ask(m.Ask(text=library.ENGLISH_QUESTION, top_k=9, language="fr", doubtful=True))
+
+    assert {passage.language for passage in answer.passages} == {"fr"}
+
+
 @pytest.mark.parametrize(("top_k", "max_tokens"), [(0, None), (51, None), (-1, None), (5, 0)])
 def test_a_senseless_question_is_refused(session: Session, top_k: int, max_tokens: int | None):
     session.ready(("note.txt", NOTE))
