@@ -8,7 +8,7 @@ import msgspec
 from models.content import Chunk, Page
 from vectorstore.language import identify
 
-_SAMPLE_CHARACTERS = 4_000
+_PIECES, _PIECE_CHARACTERS = 8, 500
 _MIN_LETTERS = 20
 _MIN_PROBABILITY = 0.8
 # A chunk with fewer letters is what its document is. Of sentences of 40 letters and more in en, es, zh and ar none was
@@ -47,8 +47,9 @@ def _letters(text: str) -> int:
 
 
 def _sample(pages: Sequence[Page]) -> str:
-    """Take the same share of each page: a title page or an annex in another language decides nothing."""
-    total = sum(len(page.text) for page in pages)
-    if total <= _SAMPLE_CHARACTERS:
-        return "\n".join(page.text for page in pages)
-    return "\n".join(page.text[: -(-len(page.text) * _SAMPLE_CHARACTERS // total)] for page in pages)
+    """Take pieces from all over the text: a title page, a list of chapters or an annex decides nothing."""
+    text = "\n".join(page.text for page in pages)
+    if len(text) <= _PIECES * _PIECE_CHARACTERS:
+        return text
+    starts = (len(text) * number // _PIECES for number in range(_PIECES))
+    return "\n".join(text[start : start + _PIECE_CHARACTERS] for start in starts)

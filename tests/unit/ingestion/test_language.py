@@ -17,6 +17,14 @@ def test_a_short_korean_text_is_told() -> None:
     assert language_of([Page(1, "저는 학생입니다.")]) == "ko"
 
 
+def test_a_book_is_told_by_its_text_whether_it_has_one_page_or_hundreds() -> None:
+    contents = "1.2.3 ........ 4 -- § 5 " * 200
+    text = "Die Gezeiten wechseln zweimal am Tag an dieser Küste, und jeder Fischer kennt die Stunde der Flut. " * 300
+
+    assert language_of([Page(1, contents + text)]) == "de"
+    assert language_of([Page(1 + at // 40, text[at : at + 40]) for at in range(0, len(text), 40)]) == "de"
+
+
 @pytest.mark.parametrize(
     ("told", "text"),
     [
