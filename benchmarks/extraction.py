@@ -8,9 +8,9 @@ file is, reading, cutting it into chunks in the embedder's tokens, telling the l
 
 *Found* is the share of the reference's words, each as often as it stands there; *foreign* the share of the words read
 that the reference lacks; *order* is told in ``scoring``. The reference is what a person sees, where that is known: of
-files made by ``corpus``, and of the ASVS, whose authors' own text lies beside it. Elsewhere it is what at least two
-readers say, which favours those that are alike. Nothing is said of foreign words where only two read the type, and of
-the ASVS, of which some chapters are known. A reader that fails on a file has no time there.
+files made by ``corpus``, of short ones, and of the ASVS, whose authors' own text lies beside it. Elsewhere it is what
+at least two readers say, which favours those that are alike. Nothing is said of foreign words where only two read the
+type, and of the ASVS, of which some chapters are known. A reader that fails on a file has no time there.
 Markdown's marks and links' addresses are not counted in what markitdown says, whose form of output that is.
 """
 
@@ -31,7 +31,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.corpus import all_made
-from benchmarks.landmarks import LANDMARKS
+from benchmarks.landmarks import LANDMARKS, TEXTS
 from benchmarks.scoring import Marks, agreed, landmarks_in_order, marks, words
 from models.errors import MayflyError
 from tests.support.jails import Jailer, running_jailer
@@ -145,7 +145,8 @@ def collected(documents: Path) -> Iterator[Case]:
             truth = "\n".join(_LINK.sub(r" \1 ", unescape(source.read_text(encoding="utf-8"))) for source in sources)
             kind = _FOLDERS.get(folder, folder) or path.suffix[1:]
             if not any(word in path.name for word in ("password", "protected")):
-                yield Case(f"{folder}/{path.name}", kind, path, truth or None)
+                name = f"{folder}/{path.name}"
+                yield Case(name, kind, path, TEXTS.get(name) or truth or None)
 
 
 def ours(jailer: Jailer, case: Case) -> Read:

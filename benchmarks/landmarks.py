@@ -33,3 +33,25 @@ LANDMARKS = {
         "Segrate",
     ),
 }
+
+# Whole texts, where they are a few words.
+TEXTS = {
+    "odf/toc.odt": "\n".join(
+        f"Level {level} title {number}"
+        for level, number in (
+            (1, 1),
+            (2, 1),
+            (1, 2),
+            (3, 1),
+            (2, 2),
+            (1, 3),
+            (2, 1),
+            (3, 1),
+            (3, 2),
+            (2, 2),
+            (3, 1),
+            (3, 2),
+        )
+    ),
+    "subtitles/invalid_timeframe.srt": "\n".join(f"Caption text #{number}" for number in range(1, 6)),
+}
