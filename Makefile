@@ -3,6 +3,7 @@
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 FUZZ_SECONDS ?= 60
+BENCH_SIZE ?= small
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +25,9 @@ contracts: setup-test ## Check import directions, container files and pinned ver
 
 check: lint types contracts test ## All of the above that a change must pass
 
-bench: setup-test ## Measure, and say how (see benchmarks/README.md)
-	@set -e; for file in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python -m benchmarks.$$(basename $$file .py); done
+bench: setup-test ## Measure beside peers; BENCH_SIZE=full for what is published (see benchmarks/README.md)
+	@benchmarks/peers/make-venv openvino langchain mayfly
+	@$(BIN)/python -m benchmarks.run --size $(BENCH_SIZE)
 
 fuzz: setup-test ## Damage files for FUZZ_SECONDS (60) a parser (see fuzz/README.md)
 	@$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)

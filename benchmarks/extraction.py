@@ -66,7 +66,7 @@ _FOLDERS = {"odf": "", "mail": "eml", "subtitles": ""}
 _READ = Path(__file__).parent / "peers" / "read.py"
 _TABLE = Path(__file__).with_suffix(".md")
 _BEGIN, _END = "<!-- tables -->\n", "<!-- end of tables -->\n"
-_PYTHON = Path("build/peers/bin/python")
+_PYTHON = Path("build/peers/readers/bin/python")
 _MIB = 1024 * 1024
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|<[^>]+>|\[\^?\w+\]:?")
 

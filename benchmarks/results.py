@@ -1,0 +1,67 @@
+"""What every benchmark gives: rows of one shape, and how they are kept.
+
+A row is one system at one piece of work, with a value a round. Rounds of all systems alternate within one run, so that
+a busy machine slows all of them alike; compare values of the same place, or medians.
+"""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+OURS = "mayfly"
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One system at one piece of work; ``values`` holds one figure a round, in ``unit``. ``facts`` explain it."""
+
+    work: str
+    system: str
+    unit: str
+    values: tuple[float, ...]
+    better: Literal["higher", "lower"] = "lower"
+    facts: dict[str, float | str] = {}
+
+    @property
+    def median(self) -> float:
+        """The middle value."""
+        return statistics.median(self.values)
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One benchmark's rows, what they were measured on, and what could not be measured and why."""
+
+    benchmark: str
+    title: str
+    size: str
+    seconds: float
+    machine: dict[str, object]
+    rows: tuple[Row, ...]
+    missing: tuple[str, ...] = ()
+
+
+def advantage(row: Row, ours: Row) -> float:
+    """Return how many times better ours is; of rounds that were paired, the median of their ratios."""
+    paired = len(row.values) == len(ours.values)
+    mine, other = (ours.values, row.values) if paired else ((ours.median,), (row.median,))
+    ratios = [a / b if row.better == "higher" else b / a for a, b in zip(mine, other, strict=True) if a and b]
+    return statistics.median(ratios) if ratios else float("nan")
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which that share of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
+
+
+def save(report: Report, folder: Path) -> None:
+    """Write a report where ``load_all`` finds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{report.benchmark}.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+
+
+def load_all(folder: Path) -> list[Report]:
+    """Return every report of a folder, by name."""
+    return [msgspec.json.decode(file.read_bytes(), type=Report) for file in sorted(folder.glob("*.json"))]

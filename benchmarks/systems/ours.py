@@ -1,0 +1,95 @@
+"""Our own service, used as a learner's program uses it."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from api.client import Client, LearnerSession
+from api.settings import Settings
+from benchmarks.results import OURS
+from benchmarks.systems.system import RESULTS, Asker, Caller, folder_bytes
+from tests.conftest import new_learner
+from tests.support.inspection import launcher
+from tests.support.library import Upload
+from tests.support.service import Service, prepared
+from vectorstore import models
+
+_ROOMY = {
+    "MAYFLY_UPLOADS_FILES": "1000",
+    "MAYFLY_UPLOADS_SESSION_BYTES": str(1024 * 1024 * 1024),
+    "MAYFLY_INGEST_CHUNKS": "100000",
+}
+_ENVIRONMENT = Path("build/peers/mayfly")
+_FILES_A_REQUEST = 20
+
+
+class Ours:
+    """A service with default settings, but for limits that would end a benchmark and cheap passwords."""
+
+    name = OURS
+
+    def __init__(self) -> None:
+        self._open = contextlib.ExitStack()
+        self._service: Service | None = None
+
+    def start(self) -> None:
+        self._service = self._open.enter_context(prepared(_ROOMY))
+        self._service.start()
+
+    def stop(self) -> None:
+        self._running.stop()
+        self._open.close()
+
+    def shelf(self) -> "OurShelf":
+        client = self._open.enter_context(Client(self._running.url, timeout_seconds=600))
+        return OurShelf(self._running, new_learner(client, languages=("en", "zh", "ar")))
+
+    def roots(self) -> list[psutil.Process]:
+        return [launcher(self._running)]
+
+    def installed_bytes(self) -> int | None:
+        if not _ENVIRONMENT.exists():
+            return None
+        return folder_bytes(_ENVIRONMENT) + folder_bytes(models.prepare("packaged", Settings().model_dir).folder)
+
+    @property
+    def _running(self) -> Service:
+        assert self._service is not None
+        return self._service
+
+
+class OurShelf:
+    """One learner's session."""
+
+    def __init__(self, service: Service, session: LearnerSession) -> None:
+        self._service = service
+        self._session = session
+
+    def upload(self, files: Sequence[Upload]) -> int:
+        documents = [
+            document
+            for start in range(0, len(files), _FILES_A_REQUEST)
+            for document in self._session.upload(
+                *((file.name, file.data, file.media_type) for file in files[start : start + _FILES_A_REQUEST])
+            )
+        ]
+        ready = [self._session.wait(document.document_id) for document in documents]
+        assert all(document.status == "ready" for document in ready), [document.error for document in ready]
+        return sum(document.chunks or 0 for document in ready)
+
+    def caller(self) -> Asker:
+        return _OurAsker(Caller(self._service.url, token=self._session.signed_in.token))
+
+    def purge(self) -> None:
+        self._session.sign_out()
+
+
+class _OurAsker:
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def ask(self, question: str) -> int:
+        answer = self._caller.call("POST", "/v1/sessions/current/queries", {"text": question, "top_k": RESULTS})
+        return len(answer["passages"])
