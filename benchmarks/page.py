@@ -35,19 +35,20 @@ def _circumstances(report: Report) -> str:
 
 def _table(rows: Sequence[Row]) -> str:
     head = "| Work | System | Median | Lowest to highest | Ours is better by | |\n|---|---|---|---|---|---|"
-    return "\n".join([head, *(_line(row, rows) for row in rows)])
+    together = [row for work in dict.fromkeys(map(_work, rows)) for row in rows if _work(row) == work]
+    return "\n".join([head, *(_line(row, rows) for row in together)])
 
 
 def _line(row: Row, rows: Sequence[Row]) -> str:
-    ours = next((each for each in rows if each.system == OURS and _same_work(each, row)), None)
+    ours = next((each for each in rows if each.system == OURS and _work(each) == _work(row)), None)
     ratio = f"{advantage(row, ours):.2f}" if ours is not None and ours is not row else ""
     facts = ", ".join(f"{name} {_short(value)}" for name, value in row.facts.items())
     spread = f"{_short(min(row.values))} to {_short(max(row.values))}"
     return f"| {row.work} | {row.system} | {_short(row.median)} {row.unit} | {spread} | {ratio} | {facts} |"
 
 
-def _same_work(one: Row, other: Row) -> bool:
-    return (one.work, one.unit) == (other.work, other.unit)
+def _work(row: Row) -> tuple[str, str]:
+    return (row.work, row.unit)
 
 
 def _short(value: float | str) -> str:
@@ -64,8 +65,8 @@ def draw(report: Report) -> str:
     """Return bars for every piece of work that more than one system did, the longest of each as long as the plot."""
     bars = list[str]()
     y = _GAP
-    for work in dict.fromkeys((row.work, row.unit) for row in report.rows):
-        rows = [row for row in report.rows if (row.work, row.unit) == work]
+    for work in dict.fromkeys(map(_work, report.rows)):
+        rows = [row for row in report.rows if _work(row) == work]
         if len(rows) < 2:
             continue
         bars.append(_text(4, y + 14, f"{work[0]} ({work[1]})", weight="bold"))

@@ -1,6 +1,6 @@
 """Runs benchmarks, keeps their figures as JSON and makes the page of results.
 
-    python -m benchmarks.run [--size small|full] [--only service] [--output build/bench] [--page results.md]
+    python -m benchmarks.run [--size small|full] [--only engines,service] [--output build/bench] [--page results.md]
 
 Each benchmark is a module with a ``TITLE`` and ``measure(size)``, which returns rows and what could not be measured.
 """
@@ -16,7 +16,7 @@ from benchmarks.page import write_page
 from benchmarks.results import Report, load_all, save
 from benchmarks.size import SIZES, SMALL, Size
 
-BENCHMARKS = ("service",)
+BENCHMARKS = ("engines", "service")
 OUTPUT = Path("build/bench")
 
 
