@@ -118,7 +118,12 @@ def _model(resources: Resources) -> Model | None:
     except MayflyError:
         return None
     return Model(
-        name=card.name, backend=card.backend, sha256=card.sha256, dimensions=card.dim, window_tokens=card.max_tokens
+        name=card.name,
+        backend=card.backend,
+        sha256=card.sha256,
+        dimensions=card.dim,
+        window_tokens=card.max_tokens,
+        endpoint=resources.settings.endpoint.origin,
     )
 
 

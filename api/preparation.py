@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from processes.hardening import harden
+from vectorstore.endpoint import EndpointConfig
 from vectorstore.models import BackendChoice
 
 
@@ -18,6 +19,7 @@ class Wish(msgspec.Struct, frozen=True):
     model: str
     model_dir: str
     backend: BackendChoice
+    endpoint: EndpointConfig | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -30,16 +32,23 @@ class Prepared(msgspec.Struct, frozen=True):
 def main() -> None:
     """Prepare the model that standard input names. Ends with a message on standard error when it cannot be used."""
     from vectorstore.container import UnreadableModel
-    from vectorstore.models import prepare, tokenizer_file
 
     harden()
     wish = msgspec.json.decode(sys.stdin.buffer.read(), type=Wish)
     try:
-        prepared = prepare(wish.model, Path(wish.model_dir), backend=wish.backend)
+        answer = _prepare(wish)
     except (UnreadableModel, OSError) as error:
         raise SystemExit(f"the model cannot be used: {error}") from None
-    answer = Prepared(str(tokenizer_file(prepared)), prepared.card.passage_prefix)
     sys.stdout.buffer.write(msgspec.json.encode(answer))
+
+
+def _prepare(wish: Wish) -> Prepared:
+    from vectorstore.models import prepare, tokenizer_file, tokenizer_of
+
+    if wish.endpoint is not None:
+        return Prepared(str(tokenizer_of(wish.endpoint, Path(wish.model_dir))), wish.endpoint.passage_prefix)
+    prepared = prepare(wish.model, Path(wish.model_dir), backend=wish.backend)
+    return Prepared(str(tokenizer_file(prepared)), prepared.card.passage_prefix)
 
 
 if __name__ == "__main__":

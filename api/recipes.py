@@ -1,5 +1,8 @@
 """How each process of the service is started: its module, environment and configuration."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from api.children import Recipe
@@ -7,6 +10,9 @@ from api.preparation import Prepared
 from api.settings import Settings
 from ingestion.limits import JailLimits
 from processes.hardening import child_environment
+
+if TYPE_CHECKING:  # It brings libraries that only the embedder needs.
+    from vectorstore.endpoint import EndpointConfig
 
 
 def recipes(settings: Settings, prepared: Prepared, listener: int) -> tuple[Recipe, ...]:
@@ -25,6 +31,7 @@ def _embedder(settings: Settings) -> Recipe:
         backend=settings.embedding.backend,
         threads=settings.embedding.threads,
         queue_texts=settings.embedding.queue_texts,
+        endpoint=endpoint_config(settings),
     )
     return Recipe(
         name="embedder",
@@ -33,6 +40,31 @@ def _embedder(settings: Settings) -> Recipe:
         config=msgspec.json.encode(config),
         socket=settings.sockets.embedder,
     )
+
+
+def endpoint_config(settings: Settings) -> "EndpointConfig | None":
+    """Return what is to be known of the endpoint that makes vectors, or ``None`` without one."""
+    from vectorstore.endpoint import EndpointConfig
+
+    chosen = settings.endpoint
+    if chosen.url is None:
+        return None
+    return EndpointConfig(
+        url=chosen.url,
+        model=chosen.model,
+        max_tokens=chosen.max_tokens,
+        max_seconds=chosen.seconds,
+        key_file=_path(chosen.key_file),
+        ca_file=_path(chosen.ca_file),
+        tokenizer_file=_path(chosen.tokenizer_file),
+        query_prefix=chosen.query_prefix or "",
+        passage_prefix=chosen.passage_prefix or "",
+        allow_http=chosen.allow_http,
+    )
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def _jailer(settings: Settings, prepared: Prepared) -> Recipe:

@@ -6,12 +6,13 @@ setting is described in ``docs/settings.md``; a test compares the two.
 
 import os
 import sys
+import urllib.parse
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.content import Rerank
@@ -102,6 +103,32 @@ class SearchSettings(_Area):
     rerank: Rerank = "none"
 
 
+class EndpointSettings(_Area):
+    """A server of the operator's own that makes the vectors, in OpenAI's form. Off without ``url``: texts go there.
+
+    ``max_tokens`` is its model's window. The key is a file, and plain http reaches this machine only unless allowed.
+    """
+
+    url: str | None = None
+    model: str = "default"
+    key_file: Path | None = None
+    ca_file: Path | None = None
+    allow_http: bool = False
+    max_tokens: Annotated[int, Field(ge=64, le=131_072)] = 512
+    tokenizer_file: Path | None = None
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
+    seconds: Annotated[float, Field(gt=0, le=18)] = 15.0  # Who waits for a question's vector waits 20.
+
+    @property
+    def origin(self) -> str | None:
+        """The scheme, host and port that texts go to."""
+        if self.url is None:
+            return None
+        parts = urllib.parse.urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
 class AccountSettings(_Area):
     """Passwords and sign-in. Argon2id parameters follow RFC 9106; memory is in KiB."""
 
@@ -150,8 +177,15 @@ class Settings(BaseSettings):
     links: LinkSettings = LinkSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     search: SearchSettings = SearchSettings()
+    endpoint: EndpointSettings = EndpointSettings()
     accounts: AccountSettings = AccountSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _chunks_fit_the_window(self) -> Self:
+        if self.endpoint.url is not None and self.ingest.chunk_tokens > self.endpoint.max_tokens:
+            raise ValueError("ingest.chunk_tokens is more than endpoint.max_tokens")
+        return self
 
     @cached_property
     def resolved_database_url(self) -> str:

@@ -263,6 +263,13 @@ class EmbeddingFailed(Unprocessable):
     title = "The text was read but could not be made searchable"
 
 
+class ModelChanged(Conflict):
+    """The session's vectors and those of today come from different models."""
+
+    slug = "model_changed"
+    title = "The embedding model was exchanged while this session was open"
+
+
 class LinksNotAllowed(Forbidden):
     """This service fetches no links: the site would learn that somebody asked."""
 

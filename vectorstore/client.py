@@ -53,7 +53,7 @@ class EmbedderClient:
         return self._call(messages.Ping(), messages.Pong, timeout_seconds=_CONTROL_TIMEOUT_SECONDS).hardening
 
     def card(self) -> ModelCard:
-        """Return which model makes the vectors. Asked once; a machine's model does not change while it runs."""
+        """Return which model makes the vectors. Asked once: what comes later from another model is refused."""
         if self._card is None:
             answer = self._call(messages.Describe(), messages.Described, timeout_seconds=_CONTROL_TIMEOUT_SECONDS)
             self._card = answer.card
@@ -62,27 +62,27 @@ class EmbedderClient:
     def embed_query(self, text: str, *, session: str) -> Vectors:
         """Return the question's vector, ``(dim,) float32`` of unit length.
 
-        Raises ``QueueFull`` when too much waits, ``PartUnavailable`` after 20 s and ``EmbeddingFailed`` when the
-        model's answer is unusable.
+        Raises ``QueueFull`` when too much waits, ``PartUnavailable`` after 20 s, ``EmbeddingFailed`` when the model's
+        answer is unusable and ``ModelChanged`` when the embedder came back with another model than ``card`` names.
         """
-        dim = self.card().dim
+        card = self.card()
         request = messages.EmbedQuery(session=session, text=text)
         answer = self._call(request, messages.Embedded, timeout_seconds=_QUERY_TIMEOUT_SECONDS)
-        return _checked(answer, rows=1, dim=dim)[0]
+        return _checked(answer, rows=1, card=card)[0]
 
     def embed_passages(self, texts: Sequence[str], *, session: str, job: Holder | None = None) -> Vectors:
         """Return one vector a text, ``(n_texts, dim) float32``, unit rows, in the order given.
 
         Waits for the queue, at most 120 s. Hang up by dying, have the session dropped, or give a ``job``, whose
         cancelling ends the wait with ``PartUnavailable`` or with what its ``holding`` raises. Raises ``QueueFull`` and
-        ``EmbeddingFailed`` as ``embed_query`` does.
+        ``EmbeddingFailed`` and ``ModelChanged`` as ``embed_query`` does.
         """
-        dim = self.card().dim
+        card = self.card()
         if not texts:
-            return np.empty((0, dim), np.float32)
+            return np.empty((0, card.dim), np.float32)
         request = messages.EmbedPassages(session=session, texts=tuple(texts))
         answer = self._call(request, messages.Embedded, timeout_seconds=_PASSAGES_TIMEOUT_SECONDS, job=job)
-        return _checked(answer, rows=len(texts), dim=dim)
+        return _checked(answer, rows=len(texts), card=card)
 
     def drop(self, session: str) -> int:
         """Forget all that waits for this session; return how many texts that were.
@@ -112,8 +112,14 @@ class EmbedderClient:
         return reply
 
 
-def _checked(answer: messages.Embedded, *, rows: int, dim: int) -> Vectors:
-    """Return the ``(rows, dim)`` vectors. Raises ``EmbeddingFailed`` unless they are that many finite unit rows."""
+def _checked(answer: messages.Embedded, *, rows: int, card: ModelCard) -> Vectors:
+    """Return the ``(rows, dim)`` vectors. Raises ``EmbeddingFailed`` unless they are that many finite unit rows.
+
+    Raises ``ModelChanged`` when another model made them than the one on the card.
+    """
+    if answer.model != card.identity:
+        raise errors.ModelChanged
+    dim = card.dim
     if (answer.rows, answer.dim) != (rows, dim) or len(answer.data) != rows * dim * 4:
         raise errors.EmbeddingFailed
     vectors = np.frombuffer(answer.data, dtype="<f4").reshape(rows, dim).astype(np.float32)

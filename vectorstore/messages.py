@@ -56,8 +56,12 @@ class Described(Message, frozen=True):
 
 
 class Embedded(Message, frozen=True):
-    """``data`` is ``(rows, dim)`` little-endian float32, row after row, in the order of the texts."""
+    """``data`` is ``(rows, dim)`` little-endian float32, row after row, in the order of the texts.
 
+    ``model`` is the identity on the card of the model that made them.
+    """
+
+    model: str
     rows: int
     dim: int
     data: bytes

@@ -19,7 +19,8 @@ import msgspec
 
 from vectorstore import packaged
 from vectorstore.container import Container, UnreadableModel
-from vectorstore.embedder import Embedder, ModelCard, RelevanceBands
+from vectorstore.embedder import UNMEASURED, Embedder, ModelCard
+from vectorstore.endpoint import EndpointConfig
 
 Backend = Literal["onnx", "sentence-transformers"]
 BackendChoice = Literal["auto", "onnx", "sentence-transformers"]
@@ -36,8 +37,6 @@ _PROGRAM_SUFFIXES = frozenset((
     ".pth", ".py", ".pyc", ".sh", ".so",
 ))  # fmt: skip
 _MODULE_PREFIX = "sentence_transformers."
-# For a model nobody has measured here: typical of models trained with a cosine loss at temperature 0.05.
-_UNMEASURED = RelevanceBands(low=0.25, medium=0.4, high=0.55)
 
 
 class PreparedModel(msgspec.Struct, frozen=True):
@@ -87,6 +86,13 @@ def load(prepared: PreparedModel, *, threads: int) -> Embedder:
 def tokenizer_file(prepared: PreparedModel) -> Path:
     """Return the tokenizer that counts as the model does."""
     return prepared.folder / TOKENIZER_FILE
+
+
+def tokenizer_of(endpoint: EndpointConfig, model_dir: Path) -> Path:
+    """Return the tokenizer that counts for an endpoint: the operator's, else the packaged model's, prepared."""
+    if endpoint.tokenizer_file is not None:
+        return Path(endpoint.tokenizer_file)
+    return tokenizer_file(prepare(PACKAGED, model_dir, backend="onnx"))
 
 
 def sha256_of(path: Path) -> str:
@@ -208,8 +214,8 @@ def _card_of(folder: Path) -> ModelCard:
         max_tokens=_window(folder),
         query_prefix=prompts.get("query") or "",
         passage_prefix=prompts.get("document") or prompts.get("passage") or "",
-        relevance=_UNMEASURED,
-        relevance_across=_UNMEASURED,
+        relevance=UNMEASURED,
+        relevance_across=UNMEASURED,
     )
 
 

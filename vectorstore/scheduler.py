@@ -166,9 +166,9 @@ class Scheduler:
         ticket, index = place
         row = self._embed(ticket, index)
         with self._finished:
-            if row is None:
+            if isinstance(row, MayflyError):
                 self._lanes[ticket.kind].remove(ticket.session, ticket)
-                ticket.fail(EmbeddingFailed())
+                ticket.fail(row)
             else:
                 ticket.settle(index, row)
             self._in_work[ticket.session] -= 1
@@ -188,12 +188,14 @@ class Scheduler:
                 self._arrived.wait()
         return None
 
-    def _embed(self, ticket: Ticket, index: int) -> Vectors | None:
-        """Return one vector, ``(dim,) float32``, or ``None``: whatever a model raises may name what it was given."""
+    def _embed(self, ticket: Ticket, index: int) -> Vectors | MayflyError:
+        """Return one vector, ``(dim,) float32``, or an error made anew: one that a model raises may hold its text."""
         text = ticket.take_text(index)
         try:
             if ticket.kind == "question":
                 return self._embedder.embed_query(text)
             return self._embedder.embed_passages([text])[0]
+        except PartUnavailable:
+            return PartUnavailable()
         except Exception:  # noqa: BLE001 -- the caller learns that it failed, and nothing else may.
-            return None
+            return EmbeddingFailed()

@@ -17,7 +17,10 @@ from models.errors import EmbeddingFailed, MayflyError
 from processes import events, ipc
 from processes.hardening import harden, state
 from vectorstore import messages, models
+from vectorstore.container import UnreadableModel
 from vectorstore.embedder import Embedder
+from vectorstore.endpoint import EndpointConfig
+from vectorstore.endpoint_backend import EndpointEmbedder
 from vectorstore.scheduler import Kind, Scheduler, Ticket
 
 
@@ -30,6 +33,7 @@ class EmbedderConfig(msgspec.Struct, frozen=True):
     backend: models.BackendChoice
     threads: int
     queue_texts: int
+    endpoint: EndpointConfig | None = None
 
 
 class EmbedderServer:
@@ -37,6 +41,7 @@ class EmbedderServer:
 
     def __init__(self, embedder: Embedder, *, threads: int, queue_texts: int) -> None:
         self._embedder = embedder
+        self._identity = embedder.card.identity
         self._scheduler = Scheduler(embedder, threads=threads, queue_texts=queue_texts)
 
     def handle(self, connection: ipc.Connection) -> None:
@@ -75,7 +80,7 @@ class EmbedderServer:
         self, connection: ipc.Connection, session: str, kind: Kind, texts: tuple[str, ...]
     ) -> messages.Embedded | messages.Refused:
         if not texts:
-            return messages.Embedded(rows=0, dim=self._embedder.card.dim, data=b"")
+            return messages.Embedded(model=self._identity, rows=0, dim=self._embedder.card.dim, data=b"")
         ticket = self._scheduler.submit(session, kind, texts)
         self._wait(connection, ticket)
         error = ticket.future.exception()
@@ -85,7 +90,7 @@ class EmbedderServer:
             return messages.Refused(slug=getattr(error, "slug", EmbeddingFailed.slug))
         vectors = ticket.future.result()
         rows, dim = vectors.shape
-        return messages.Embedded(rows=rows, dim=dim, data=vectors.astype("<f4").tobytes())
+        return messages.Embedded(model=self._identity, rows=rows, dim=dim, data=vectors.astype("<f4").tobytes())
 
     def _wait(self, connection: ipc.Connection, ticket: Ticket) -> None:
         """Wait until the ticket is settled. Raises ``PeerGone`` when the caller hangs up first; its texts are dropped.
@@ -115,14 +120,31 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = msgspec.json.decode(sys.stdin.buffer.read(), type=EmbedderConfig)
     started = time.monotonic()
-    prepared = models.prepare(config.model, Path(config.model_dir), backend=config.backend)
-    embedder = models.load(prepared, threads=config.threads)
-    embedder.embed_query("")
+    embedder = _load(config)
     server = EmbedderServer(embedder, threads=config.threads, queue_texts=config.queue_texts)
     listener = ipc.listen(Path(config.socket))
-    card = prepared.card
+    card = embedder.card
     events.log("embedder_ready", model=card.name, backend=card.backend, seconds=round(time.monotonic() - started, 3))
     ipc.serve(listener, messages.EmbedderRequest, server.handle)
+
+
+def _load(config: EmbedderConfig) -> Embedder:
+    """Return the embedder, warm. Ends the process with the reason in its log when the model cannot be used."""
+    try:
+        embedder = _open(config)
+    except UnreadableModel as error:
+        events.log("embedder_unfit", error=UnreadableModel.__name__, reason=str(error))
+        sys.exit(1)
+    if config.endpoint is None:
+        embedder.embed_query("")  # An endpoint was asked already, and may not take an empty text.
+    return embedder
+
+
+def _open(config: EmbedderConfig) -> Embedder:
+    if config.endpoint is not None:
+        return EndpointEmbedder(config.endpoint, models.tokenizer_of(config.endpoint, Path(config.model_dir)))
+    prepared = models.prepare(config.model, Path(config.model_dir), backend=config.backend)
+    return models.load(prepared, threads=config.threads)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from api.schemas.queries import Passages, Question
 from models.errors import (
     EmbeddingFailed,
     InvalidRequest,
+    ModelChanged,
     NoSuchThing,
     NothingIndexed,
     QueueFull,
@@ -29,6 +30,7 @@ router = APIRouter(prefix="/v1/sessions/current/queries", tags=["queries"])
         NoSuchThing,
         NothingIndexed,
         EmbeddingFailed,
+        ModelChanged,
         RateLimited,
         QueueFull,
     ),

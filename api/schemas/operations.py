@@ -109,13 +109,17 @@ class Encryption(Outgoing):
 
 
 class Model(Outgoing):
-    """The embedding model, by the hash of its weights."""
+    """The embedding model, by the hash of its weights.
+
+    With an ``endpoint``, texts leave the service for that address, and the hash is that of the address and the name.
+    """
 
     name: str
     backend: str
     sha256: str
     dimensions: int
     window_tokens: int
+    endpoint: str | None
 
 
 class Assurance(Outgoing):

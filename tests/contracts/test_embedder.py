@@ -1,20 +1,43 @@
-"""What every embedder does, whatever runs it: one suite over both backends."""
+"""What every embedder does, whatever runs it: one suite over all backends."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from tests.support.embedders import packaged
+from tests.support.embedders import packaged, prepared
+from tests.support.endpoint import embedding_with, serving
 from tests.support.library import CHINESE, ENGLISH, FRENCH
 from vectorstore.embedder import Embedder
-from vectorstore.models import BackendChoice
+from vectorstore.endpoint import EndpointConfig
+from vectorstore.endpoint_backend import EndpointEmbedder
+from vectorstore.models import BackendChoice, tokenizer_file
 
 TEXTS = (ENGLISH[0], FRENCH[0], CHINESE[0], "", "A", "\u200d \u200d")
 
 
-@pytest.fixture(params=["onnx", pytest.param("sentence-transformers", marks=pytest.mark.slow)])
-def embedder(request: pytest.FixtureRequest) -> Embedder:
-    backend: BackendChoice = request.param
-    return packaged(backend)
+@pytest.fixture(params=["onnx", "endpoint", pytest.param("sentence-transformers", marks=pytest.mark.slow)])
+def embedder(request: pytest.FixtureRequest) -> Iterator[Embedder]:
+    if request.param == "endpoint":
+        with serving(embedding_with(packaged())) as server:
+            yield endpoint_embedder(server.url)
+    else:
+        backend: BackendChoice = request.param
+        yield packaged(backend)
+
+
+def endpoint_embedder(url: str) -> Embedder:
+    """Return the packaged model behind a server that knows nothing of its prefixes."""
+    card = packaged().card
+    config = EndpointConfig(
+        url=url,
+        model=card.name,
+        max_tokens=card.max_tokens,
+        max_seconds=15.0,
+        query_prefix=card.query_prefix,
+        passage_prefix=card.passage_prefix,
+    )
+    return EndpointEmbedder(config, tokenizer_file(prepared()))
 
 
 def test_every_text_gets_one_unit_row(embedder: Embedder):
@@ -31,6 +54,13 @@ def test_a_query_is_one_unit_vector(embedder: Embedder):
     assert vector.dtype == np.float32
     assert vector.shape == (embedder.card.dim,)
     assert np.isclose(np.linalg.norm(vector), 1.0, atol=1e-4)
+
+
+def test_its_vectors_are_those_of_the_reference_backend(embedder: Embedder):
+    vectors = embedder.embed_passages(TEXTS)
+
+    assert (vectors * packaged().embed_passages(TEXTS)).sum(axis=1).min() >= 0.99
+    assert embedder.embed_query(ENGLISH[0]) @ packaged().embed_query(ENGLISH[0]) >= 0.99
 
 
 def test_no_texts_give_no_rows(embedder: Embedder):

@@ -7,15 +7,16 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import psutil
 import pytest
 
-from models.errors import EmbeddingFailed, MayflyError, PartUnavailable, SessionExpired
+from models.errors import EmbeddingFailed, MayflyError, ModelChanged, PartUnavailable, SessionExpired
 from processes import ipc
 from processes.hardening import state
 from tests.support import residue
@@ -182,11 +183,13 @@ def test_a_frame_that_is_no_message_ends_the_connection_and_nothing_else(gated: 
 @pytest.mark.parametrize(
     "reply",
     [
-        messages.Embedded(rows=1, dim=4, data=np.ones(4, "<f4").tobytes()),
-        messages.Embedded(rows=1, dim=8, data=np.ones(8, "<f4").tobytes()),
-        messages.Embedded(rows=1, dim=8, data=np.full(8, np.nan, "<f4").tobytes()),
-        messages.Embedded(rows=1, dim=8, data=b"\x00" * 31),
-        messages.Embedded(rows=2, dim=8, data=np.tile(np.eye(8, dtype="<f4")[0], 2).tobytes()),
+        messages.Embedded(model=GatedEmbedder.card.identity, rows=1, dim=4, data=np.ones(4, "<f4").tobytes()),
+        messages.Embedded(model=GatedEmbedder.card.identity, rows=1, dim=8, data=np.ones(8, "<f4").tobytes()),
+        messages.Embedded(model=GatedEmbedder.card.identity, rows=1, dim=8, data=np.full(8, np.nan, "<f4").tobytes()),
+        messages.Embedded(model=GatedEmbedder.card.identity, rows=1, dim=8, data=b"\x00" * 31),
+        messages.Embedded(
+            model=GatedEmbedder.card.identity, rows=2, dim=8, data=np.tile(np.eye(8, dtype="<f4")[0], 2).tobytes()
+        ),
         messages.Pong(hardening=state()),
         messages.Refused(slug="embedding_failed"),
     ],
@@ -210,6 +213,35 @@ def test_an_unusable_answer_is_an_embedding_that_failed(tmp_path: Path, reply: m
 
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
+
+
+def test_vectors_of_another_model_are_refused_after_a_restart(tmp_path: Path):
+    """The session was opened with one model; the embedder comes back with another of the same length."""
+    path = tmp_path / "embedder.sock"
+    first, second = GatedEmbedder(), GatedEmbedder()
+    second.card = msgspec.structs.replace(GatedEmbedder.card, sha256="1" * 64)
+    client = EmbedderClient(path)
+    with _serving(path, first):
+        first.allow(1)
+        assert client.embed_query("q", session="a").shape == (8,)
+
+    with _serving(path, second):
+        second.allow(3)
+        with pytest.raises(ModelChanged):
+            client.embed_query("q", session="a")
+        with pytest.raises(ModelChanged):
+            client.embed_passages(["p"], session="a")
+        assert EmbedderClient(path).embed_query("q", session="b").shape == (8,), "a new session gets the new model"
+
+
+@contextlib.contextmanager
+def _serving(path: Path, model: GatedEmbedder) -> Generator[None]:
+    server, listener = EmbedderServer(model, threads=1, queue_texts=16), ipc.listen(path)
+    threading.Thread(target=ipc.serve, args=(listener, messages.EmbedderRequest, server.handle), daemon=True).start()
+    yield
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    server._scheduler.close()
 
 
 def test_a_refusal_keeps_its_name_and_its_waiting_time(gated: tuple[Path, EmbedderServer], model: GatedEmbedder):

@@ -1,12 +1,13 @@
 """The queue before the model: order, fairness, bounds, and letting go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from models.errors import EmbeddingFailed, PartUnavailable, QueueFull, SessionExpired
 from tests.support.embedders import GatedEmbedder, toy_vector
+from vectorstore.embedder import Vectors
 from vectorstore.scheduler import Scheduler
 
 
@@ -29,6 +30,20 @@ def busy(model: GatedEmbedder, scheduler: Scheduler) -> Scheduler:
     scheduler.submit("zero", "passage", ["in work"])
     model.wait_until_started(1)
     return scheduler
+
+
+def test_a_part_that_is_unavailable_is_told_from_a_text_that_failed_and_its_error_holds_no_text():
+    class Gone(GatedEmbedder):
+        def embed_passages(self, texts: Sequence[str]) -> Vectors:  # noqa: ARG002  # It is an ``Embedder``.
+            raise PartUnavailable
+
+    scheduler = Scheduler(Gone(), threads=1, queue_texts=4)
+
+    error = scheduler.submit("a", "passage", ["text"]).future.exception(timeout=10)
+
+    assert isinstance(error, PartUnavailable)
+    assert error.__traceback__ is None
+    scheduler.close()
 
 
 def test_vectors_come_back_in_the_order_of_the_texts(model: GatedEmbedder, scheduler: Scheduler):
