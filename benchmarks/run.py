@@ -16,7 +16,7 @@ from benchmarks.page import write_page
 from benchmarks.results import Report, load_all, save
 from benchmarks.size import SIZES, SMALL, Size
 
-BENCHMARKS = ("engines", "service")
+BENCHMARKS = ("engines", "scheduler", "service")
 OUTPUT = Path("build/bench")
 
 
