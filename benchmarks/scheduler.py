@@ -2,7 +2,7 @@
 
 The packaged model behind the real scheduler, in this process. Each claim of the design has a row: a question passes
 passages by; a session with a page is not behind one with a book; two threads keep two cores busy and no third;
-dropping a session is quick; the queue says no instead of growing. Padding needs no row: every text has a run of its own.
+dropping a session is quick; the queue says no instead of growing. Padding has no row: every text has a run of its own.
 """
 
 import statistics
