@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from api.settings import Settings
-from benchmarks import corpus, plain_onnx
+from benchmarks import material, plain_onnx
 from benchmarks.results import OURS, Row
 from benchmarks.size import Size
 from vectorstore import models
@@ -93,7 +93,7 @@ def measure(size: Size) -> tuple[list[Row], list[str]]:
     plain_onnx.write(_PLAIN)
     missing = [] if _OPENVINO.exists() else ["OpenVINO: run benchmarks/peers/make-venv openvino"]
     ways = [way for way in _WAYS if _OPENVINO.exists() or not way.engine.startswith("openvino")]
-    texts = corpus.passages(size.texts)
+    texts = material.passages(size.texts)
     with ExitStack() as running:
         engines = {name: _open(name, running) for name in dict.fromkeys(way.engine for way in ways)}
         for engine in engines.values():
@@ -144,7 +144,9 @@ def _rows(
 
 def _questions(way: Way, engine: Engine, size: Size) -> Row:
     times = [
-        statistics.median(engine.embed([corpus.question(turn * _QUESTIONS + i)])["seconds"] for i in range(_QUESTIONS))
+        statistics.median(
+            engine.embed([material.question(turn * _QUESTIONS + i)])["seconds"] for i in range(_QUESTIONS)
+        )
         for turn in range(size.rounds)
     ]
     values = tuple(round(1000 * seconds, 3) for seconds in times)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from api.settings import Settings
-from benchmarks import corpus
+from benchmarks import material
 from benchmarks.results import OURS, Row, percentile
 from benchmarks.size import Size
 from models.errors import QueueFull
@@ -28,7 +28,7 @@ _SESSIONS = 4
 def measure(size: Size) -> tuple[list[Row], list[str]]:
     """Return the rows; nothing can be missing."""
     embedder = models.load(models.prepare("packaged", Settings().model_dir), threads=THREADS)
-    texts = corpus.passages(size.texts)
+    texts = material.passages(size.texts)
     embedder.embed_passages(texts[:4])
     rounds = [_round(embedder, texts) for _ in range(size.rounds)]
     return [
@@ -71,7 +71,7 @@ def _questions(scheduler: Scheduler, embedder: Embedder, texts: Sequence[str]) -
 def _asker(scheduler: Scheduler) -> Callable[[int], float]:
     def ask(number: int) -> float:
         began = time.perf_counter()
-        scheduler.submit("asking", "question", [corpus.question(number)]).future.result()
+        scheduler.submit("asking", "question", [material.question(number)]).future.result()
         return 1000 * (time.perf_counter() - began)
 
     return ask

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 from api.settings import Settings
-from benchmarks import corpus
+from benchmarks import material
 from benchmarks.results import Row, percentile
 from benchmarks.size import Size
 from benchmarks.systems import available
@@ -57,7 +57,7 @@ def measure(size: Size) -> tuple[list[Row], list[str]]:
             _start(system, size, tally)
             running.callback(system.stop)
         for system in systems:
-            _ingest(system, corpus.documents(1), "warm-up", Tally())
+            _ingest(system, material.documents(1), "warm-up", Tally())
         for _ in range(size.rounds):
             for system in systems:
                 _ingest_all(system, size, tally)
@@ -79,11 +79,11 @@ def _start(system: System, size: Size, tally: Tally) -> None:
 def _ingest_all(system: System, size: Size, tally: Tally) -> None:
     with MemoryWatch(system) as memory:
         for count in size.documents:
-            _ingest(system, corpus.documents(count), f"ingest {count} text documents", tally)
+            _ingest(system, material.documents(count), f"ingest {count} text documents", tally)
         for pages in size.pages:
-            _ingest(system, [corpus.book(pages)], f"ingest a PDF of {pages} pages", tally)
+            _ingest(system, [material.book(pages)], f"ingest a PDF of {pages} pages", tally)
         for language, name in (("zh", "Chinese"), ("ar", "Arabic")):
-            _ingest(system, corpus.documents(4, language=language), f"ingest 4 {name} documents", tally)
+            _ingest(system, material.documents(4, language=language), f"ingest 4 {name} documents", tally)
     tally.note("peak memory while ingesting", system, "MB", memory.peak_bytes / _MEGABYTE)
 
 
@@ -103,7 +103,7 @@ def _questions(systems: Sequence[System], chunks: int, size: Size, tally: Tally)
     """Fill a shelf in every service, ask by turns with more and more clients, then purge what was filled."""
     shelves = {system.name: system.shelf() for system in systems}
     for system in systems:
-        _upload(system, shelves[system.name], corpus.shelf(chunks), f"fill a shelf of {chunks} chunks", tally=tally)
+        _upload(system, shelves[system.name], material.shelf(chunks), f"fill a shelf of {chunks} chunks", tally=tally)
     for _ in range(size.rounds):
         for system in systems:
             for clients in size.clients:
@@ -136,14 +136,14 @@ def _ask(system: System, shelf: Shelf, clients: int, circumstances: str, *, ques
 def _ask_in_turn(shelf: Shelf, numbers: Sequence[int]) -> list[float]:
     """Ask once to open the connection, then time every question; return seconds."""
     caller = shelf.caller()
-    assert caller.ask(corpus.question(next(_numbers))) > 0
-    return [seconds(lambda n=number: caller.ask(corpus.question(n))) for number in numbers]
+    assert caller.ask(material.question(next(_numbers))) > 0
+    return [seconds(lambda n=number: caller.ask(material.question(n))) for number in numbers]
 
 
 @contextmanager
 def _ingesting(system: System, size: Size) -> Generator[None]:
     """Have another learner upload one book after the other while the block runs."""
-    over, book = threading.Event(), corpus.book(size.busy_pages)
+    over, book = threading.Event(), material.book(size.busy_pages)
 
     def upload() -> None:
         while not over.is_set():
@@ -164,9 +164,9 @@ def _ingesting(system: System, size: Size) -> Generator[None]:
 def _bare_embedding(size: Size) -> Row:
     """Return what the vector of such a question takes in process, nothing else running: the floor under a question."""
     embedder = models.load(models.prepare("packaged", Settings().model_dir), threads=1)
-    embedder.embed_query(corpus.question(0))
+    embedder.embed_query(material.question(0))
     rounds = [
-        [seconds(lambda: embedder.embed_query(corpus.question(next(_numbers)))) for _ in range(size.questions)]
+        [seconds(lambda: embedder.embed_query(material.question(next(_numbers)))) for _ in range(size.questions)]
         for _ in range(size.rounds)
     ]
     values = tuple(round(1000 * percentile(times, 0.5), 4) for times in rounds)

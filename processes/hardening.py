@@ -106,6 +106,10 @@ def child_environment(temporary: Path, *, scrubbing: bool, with_settings: bool =
     """
     foreign = ("CHROMA_", "OTEL_") if with_settings else ("CHROMA_", "OTEL_", "MAYFLY_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    inherited |= OFFLINE_ENVIRONMENT | ONE_THREAD_ENVIRONMENT | dict.fromkeys(("TMPDIR", "TEMP", "TMP", "SQLITE_TMPDIR"), str(temporary))
+    inherited |= (
+        OFFLINE_ENVIRONMENT
+        | ONE_THREAD_ENVIRONMENT
+        | dict.fromkeys(("TMPDIR", "TEMP", "TMP", "SQLITE_TMPDIR"), str(temporary))
+    )
     inherited[PARENT_VARIABLE] = str(os.getpid())
     return inherited | (SCRUBBING_ENVIRONMENT if scrubbing else {})
