@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from vectorstore.held import Hit
+from vectorstore.terms import Terms, terms_of
 
 _DOCUMENT_SHARE = 0.6  # of the places, when other documents have relevant chunks too
-_DUPLICATE_LIKENESS = 0.8  # Jaccard index of the character trigrams
-_TRIGRAM = 3
+_DUPLICATE_LIKENESS = 0.8  # Jaccard index of the terms: words and their trigrams
 
 
 def choose(hits: Sequence[Hit], places: int) -> list[Hit]:
@@ -39,28 +41,23 @@ class _Taken:
     def __init__(self) -> None:
         self.places: list[int] = []
         self._documents: dict[str, int] = {}
-        self._trigrams: list[frozenset[str]] = []
+        self._terms: list[Terms] = []
 
     def of(self, document_id: str) -> int:
         return self._documents.get(document_id, 0)
 
     def take(self, place: int, hit: Hit) -> None:
-        trigrams = _trigrams(hit.text)
-        if any(_alike(trigrams, other) for other in self._trigrams):
+        terms = terms_of(hit.text)
+        if any(_alike(terms, other) for other in self._terms):
             return
         self.places.append(place)
-        self._trigrams.append(trigrams)
+        self._terms.append(terms)
         self._documents[hit.document_id] = self.of(hit.document_id) + 1
 
 
-def _trigrams(text: str) -> frozenset[str]:
-    folded = " ".join(text.casefold().split())
-    return frozenset(folded[i : i + _TRIGRAM] for i in range(max(1, len(folded) - _TRIGRAM + 1)))
-
-
-def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
+def _alike(one: Terms, other: Terms) -> bool:
     smaller, larger = sorted((len(one), len(other)))
     if smaller < _DUPLICATE_LIKENESS * larger:
         return False
-    common = len(one & other)
+    common = len(np.intersect1d(one, other, assume_unique=True))
     return common >= _DUPLICATE_LIKENESS * (smaller + larger - common)
