@@ -23,12 +23,16 @@ _GROUP = re.compile(
 # What the reader of the rest takes for no text, and is: how it begins and ends instead. A note stands in a sentence.
 _NOTE = ("{ [", "]}")
 _ASIDE = ("{\\par ", "\\par }")
+_FONT_TABLE = re.compile(r"\{[^{}]*\\fonttbl")
+_FONT, _CHARSET = re.compile(r"\\f(\d{1,9})"), re.compile(r"\\fcharset(\d{1,9})")
+_BRACE = re.compile(r"[{}]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def read(untrusted: bytes, work: Work) -> Reading:
     """Return the text. Raises ``TooComplex`` (nesting, groups) and ``ParserFailed`` (damaged)."""
     content = "".join(_unwrapped("".join(_kept(untrusted.decode("latin-1"), work.limits.depth))))
+    content = _with_plain_fonts(content)
     try:
         said = rtf_to_text(content, errors="ignore")
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
@@ -77,6 +81,31 @@ def _unwrapped(content: str) -> Iterator[str]:
             yield content[at : part.start()] + (ends.pop() if ends else "}")
             at = part.end()
     yield content[at:]
+
+
+def _with_plain_fonts(content: str) -> str:
+    """Return the source with a table of fonts that says nothing but their alphabets, a line each.
+
+    The reader of the rest takes a time for this table that grows with its cube where it is damaged.
+    """
+    start = _FONT_TABLE.search(content)
+    if start is None:
+        return content
+    end = _end_of_group(content, start.end())
+    entries = content[start.start() : end].split(";")
+    fonts = ((_FONT.search(entry), _CHARSET.search(entry)) for entry in entries)
+    lines = [f"{{\\f{font[1]}\\fcharset{charset[1]} x;}}\n" for font, charset in fonts if font and charset]
+    return f"{content[: start.start()]}{{\\fonttbl\n{''.join(lines)}}}{content[end:]}"
+
+
+def _end_of_group(content: str, at: int) -> int:
+    """Return where the group ends that ``at`` is in, or the end of all."""
+    depth = 1
+    for brace in _BRACE.finditer(content, at):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.end()
+    return len(content)
 
 
 def _joined(said: str) -> str:

@@ -340,6 +340,13 @@ def test_damaged_rich_text_gives_what_there_is() -> None:
     assert said(rtf.read(b"{\\rtf1 The tide {\\b turns", WORK)) == "The tide turns"
 
 
+def test_each_font_of_rich_text_keeps_its_alphabet_also_when_one_has_none():
+    fonts = rb"{\fonttbl{\f0\fswiss A;}{\f1\froman\fcharset204 B;}{\f2\fcharset161{\*\falt X}C;}"
+
+    assert said(rtf.read(b"{\\rtf1" + fonts + rb"}\f1 \'cf\'f0\f2 \'c1\'e2}", WORK)) == "ПрΑβ"
+    assert said(rtf.read(b"{\\rtf1" + fonts, WORK)) == "", "the table does not end"
+
+
 @pytest.mark.parametrize("content", ["a" * 4 * MIB, "e" + "\u0301" * 1_000_000, "\u200d" * 1_000_000])
 def test_endless_text_is_read_in_time(content: str) -> None:
     started = time.process_time()
