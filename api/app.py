@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api import problems, resources
 from api.metrics import Metrics
 from api.middleware import Dressed, Gate, Intake, LastResort, Observed
-from api.routers import accounts, documents, links, operations, queries, receipts, resumable, sessions
+from api.routers import accounts, documents, links, operations, queries, receipts, resumable, scenarios, sessions
 from api.schemas import JSON_BODY_BYTES
 from api.settings import Settings
 from api.sweeper import Sweeper
@@ -29,6 +29,7 @@ _ROUTERS = (
     resumable.router,
     queries.router,
     receipts.router,
+    scenarios.router,
     operations.router,
 )
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}

@@ -46,10 +46,14 @@ def serve() -> None:
 def migrate() -> None:
     """Bring the database to the newest form; needs to be run by hand only where `serve` may not."""
     from models.database import Database, DatabaseRefused
+    from models.scenarios.service import seed
 
     settings = _settings()
     try:
-        Database(settings.resolved_database_url, ca_file=settings.database_ca_file).migrate()
+        database = Database(settings.resolved_database_url, ca_file=settings.database_ca_file)
+        database.migrate()
+        with database.transaction() as db:
+            seed(db)
     except DatabaseRefused as refusal:
         _fail(USAGE, f"The database is refused: {refusal}.")
     typer.echo("The database has the newest form.")

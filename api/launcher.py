@@ -26,6 +26,7 @@ from api.settings import Settings
 from models.database import Database, DatabaseRefused
 from models.errors import MayflyError, PartUnavailable
 from models.keyfile import KeyFileRefused
+from models.scenarios.service import seed
 from processes.hardening import child_environment, harden, state
 
 _TICK_SECONDS = 0.1
@@ -204,6 +205,8 @@ def _migrate(settings: Settings) -> None:
     try:
         database.migrate()
         database.check()
+        with database.transaction() as db:
+            seed(db)
     finally:
         database.dispose()
 

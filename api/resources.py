@@ -19,6 +19,7 @@ from models.accounts.service import Accounts
 from models.database import Database
 from models.ids import new_id
 from models.receipts.signing import Receipt, Signer
+from models.scenarios.service import Catalogue
 from sessions.client import HostClient, SessionClient
 from sessions.purge import PurgeParts
 from vectorstore.client import EmbedderClient
@@ -61,6 +62,7 @@ class Resources:
     settings: Settings
     database: Database
     accounts: Accounts
+    catalogue: Catalogue
     host: HostClient
     jail: JailClient
     embedder: EmbedderClient
@@ -94,6 +96,7 @@ def build(settings: Settings, metrics: Metrics) -> Resources:
         settings=settings,
         database=parts.database,
         accounts=Accounts(passwords, LookupKey.load(settings.key_file("record-key"))),
+        catalogue=Catalogue(parts.database),
         host=parts.host,
         jail=parts.jail,
         embedder=parts.embedder,

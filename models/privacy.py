@@ -1,17 +1,20 @@
 """The data map: what every column of the record is for, what kind of thing it holds, and when it goes.
 
 A test compares it with the tables, so a column cannot be added without being explained here. No kind of column holds a
-learner's own words in the clear.
+learner's own words in the clear; ``ours`` are words of the program.
 """
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["id", "enum", "count", "time", "hash", "sealed", "key", "signature", "statement"]
-Retention = Literal["until the account is erased", "until the session ends", "kept: it leads back to nobody"]
+Kind = Literal["id", "enum", "count", "time", "hash", "sealed", "key", "signature", "statement", "money", "ours"]
+Retention = Literal[
+    "until the account is erased", "until the session ends", "kept: it leads back to nobody", "kept: it is about nobody"
+]
 
 _ACCOUNT: Retention = "until the account is erased"
 _SESSION: Retention = "until the session ends"
 _KEPT: Retention = "kept: it leads back to nobody"
+_NOBODY: Retention = "kept: it is about nobody"
 
 
 class Column(NamedTuple):
@@ -66,6 +69,15 @@ DATA_MAP: dict[str, dict[str, Column]] = {
         "upload_time": Column("when it was uploaded", "time"),
         "sealed_filename": Column("its name; opens with the learner key", "sealed"),
         "sealed_source_link": Column("where it came from; opens with the learner key", "sealed"),
+    },
+    "learning_scenarios": {
+        "scenario_id": Column("names the scenario", "id", _NOBODY),
+        "language": Column("the language it practises; ISO 639-1", "enum", _NOBODY),
+        "level": Column("how hard it is; CEFR", "enum", _NOBODY),
+        "topic": Column("what it is about", "enum", _NOBODY),
+        "title": Column("what it is called, in its language", "ours", _NOBODY),
+        "situation": Column("what is going on, in English", "ours", _NOBODY),
+        "goals": Column("what to practise, in English, by line", "ours", _NOBODY),
     },
     "receipts": {
         "receipt_id": Column("finds the receipt", "id", _KEPT),

@@ -12,11 +12,28 @@ SessionState = Literal["open", "ending", "ended"]
 EndReason = Literal["sign_out", "expiry", "crash", "shutdown", "hook", "erasure"]
 ProcessedStatus = Literal["queued", "extracting", "embedding", "ready", "failed", "purged"]
 ReceiptKind = Literal["purge", "erasure"]
+Level = Literal["A1", "A2", "B1", "B2", "C1", "C2"]
+Topic = Literal[
+    "culture",
+    "family",
+    "food",
+    "health",
+    "home",
+    "leisure",
+    "nature",
+    "school",
+    "shopping",
+    "society",
+    "travel",
+    "work",
+]
 
 SESSION_STATES: tuple[str, ...] = get_args(SessionState)
 END_REASONS: tuple[str, ...] = get_args(EndReason)
 PROCESSED_STATUSES: tuple[str, ...] = get_args(ProcessedStatus)
 RECEIPT_KINDS: tuple[str, ...] = get_args(ReceiptKind)
+LEVELS: tuple[str, ...] = get_args(Level)
+TOPICS: tuple[str, ...] = get_args(Topic)
 UNFINISHED: tuple[str, ...] = ("queued", "extracting", "embedding")
 
 OTHER_FILE_TYPE = "other"

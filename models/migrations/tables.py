@@ -3,6 +3,7 @@
 import models.accounts.tables
 import models.documents.tables
 import models.receipts.tables
+import models.scenarios.tables
 import models.sessions.tables
 from models.database import Base
 
@@ -12,6 +13,7 @@ _IMPORTED_FOR_THEIR_TABLES = (
     models.accounts.tables,
     models.documents.tables,
     models.receipts.tables,
+    models.scenarios.tables,
     models.sessions.tables,
 )
 metadata = Base.metadata

@@ -1,5 +1,6 @@
 """No request reaches another learner's session: not its documents or passages, not the fact that they exist (P4)."""
 
+import re
 import secrets
 from collections.abc import Iterator
 
@@ -40,8 +41,7 @@ def upload(session: LearnerSession, text: str) -> str:
 def reply_to(service: Service, session: LearnerSession, route: tuple[str, str], named: str) -> tuple[object, ...]:
     """Call a route with an id in its path and return all of the reply that could tell something."""
     method, path = route
-    for parameter in ("{document_id}", "{session_id}", "{receipt_id}", "{upload_id}"):
-        path = path.replace(parameter, named)
+    path = re.sub(r"\{[a-z_]+\}", named, path)
     headers = {"Authorization": f"Bearer {session.signed_in.token}"} | (TUS if "/uploads/" in path else {})
     reply = httpx2.request(method.upper(), service.url + path, headers=headers, trust_env=False, timeout=60)
     told = {name: value for name, value in reply.headers.items() if name not in {"date", "x-request-id"}}

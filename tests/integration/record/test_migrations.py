@@ -7,7 +7,14 @@ from sqlalchemy import inspect
 from models import database as database_module
 from models.database import Database, DatabaseRefused
 
-TABLES = {"alembic_version", "receipts", "sessions", "uploaded_content_metadata", "users"}
+TABLES = {
+    "alembic_version",
+    "learning_scenarios",
+    "receipts",
+    "sessions",
+    "uploaded_content_metadata",
+    "users",
+}
 
 
 def tables(database: Database) -> set[str]:

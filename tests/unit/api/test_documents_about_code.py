@@ -16,6 +16,7 @@ from api.routers.operations import limits
 from api.schemas import JSON_BODY_BYTES
 from api.schemas.accounts import NewAccount, Recovery
 from api.schemas.queries import Question
+from api.schemas.scenarios import ScenarioFilter
 from api.schemas.sessions import GrantRequest, SignIn
 from api.settings import Settings
 
@@ -131,6 +132,8 @@ def test_the_contract_has_these_routes() -> None:
         ("POST", "/v1/sessions/current/links"),
         ("POST", "/v1/sessions/current/queries"),
         ("POST", "/v1/sessions/{session_id}/end"),
+        ("POST", "/v1/scenarios/searches"),
+        ("GET", "/v1/scenarios/{scenario_id}"),
         ("GET", "/v1/receipts/key"),
         ("GET", "/v1/receipts/{receipt_id}"),
         ("GET", "/v1/limits"),
@@ -165,7 +168,7 @@ def test_no_number_that_an_operator_can_change_is_in_the_description() -> None:
     assert "maxItems" not in files
 
 
-@pytest.mark.parametrize("schema", [NewAccount, Recovery, SignIn, GrantRequest, Question])
+@pytest.mark.parametrize("schema", [NewAccount, Recovery, SignIn, GrantRequest, Question, ScenarioFilter])
 def test_every_request_has_examples_that_are_valid(schema: type[BaseModel]) -> None:
     examples = json.loads(openapi_document())["components"]["schemas"][schema.__name__]["examples"]
 
