@@ -14,7 +14,20 @@ from starlette.concurrency import run_in_threadpool
 from api import problems, resources
 from api.metrics import Metrics
 from api.middleware import Dressed, Gate, Intake, LastResort, Observed
-from api.routers import accounts, documents, links, operations, queries, receipts, resumable, scenarios, sessions
+from api.routers import (
+    accounts,
+    conversations,
+    documents,
+    links,
+    operations,
+    progress,
+    queries,
+    receipts,
+    resumable,
+    scenarios,
+    sessions,
+    usage,
+)
 from api.schemas import JSON_BODY_BYTES
 from api.settings import Settings
 from api.sweeper import Sweeper
@@ -30,6 +43,9 @@ _ROUTERS = (
     queries.router,
     receipts.router,
     scenarios.router,
+    conversations.router,
+    usage.router,
+    progress.router,
     operations.router,
 )
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}

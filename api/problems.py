@@ -8,7 +8,7 @@ pointer to a declared field and a code, never the value that was sent.
 import math
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +24,8 @@ from models.errors import MayflyError
 MEDIA_TYPE = "application/problem+json"
 TUS_VERSION = "1.0.0"
 _RETRY_AFTER_SECONDS = 2
+# The code under which a schema finds that a body carries dialogue.
+DIALOGUE_REFUSED: Final = "dialogue_refused"
 
 
 class BadRequest(MayflyError):
@@ -306,6 +308,8 @@ def _refusal_of(request: Request, error: RequestValidationError) -> MayflyError:
     found = error.errors()
     if error.body and not _says_json(request):
         return UnsupportedContentType()
+    if any(item["type"] == DIALOGUE_REFUSED for item in found):
+        return errors.DialogueRefused()
     return MalformedBody() if any(item["type"] == "json_invalid" for item in found) else _fields_invalid(found)
 
 

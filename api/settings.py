@@ -7,6 +7,7 @@ setting is described in ``docs/settings.md``; a test compares the two.
 import os
 import sys
 import urllib.parse
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -140,6 +141,14 @@ class AccountSettings(_Area):
     queries_per_minute: Annotated[int, Field(ge=1)] = 120
 
 
+class BudgetSettings(_Area):
+    """What may be spent a month on the services the tutor calls, in the deployment's currency; nothing is no limit."""
+
+    account_monthly: Annotated[Decimal | None, Field(ge=0, max_digits=15, decimal_places=6)] = None
+    deployment_monthly: Annotated[Decimal | None, Field(ge=0, max_digits=15, decimal_places=6)] = None
+    warn_percent: Annotated[int, Field(ge=1, le=100)] = 80
+
+
 class LogSettings(_Area):
     """What is logged, and how it looks."""
 
@@ -179,6 +188,7 @@ class Settings(BaseSettings):
     search: SearchSettings = SearchSettings()
     endpoint: EndpointSettings = EndpointSettings()
     accounts: AccountSettings = AccountSettings()
+    budgets: BudgetSettings = BudgetSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")

@@ -74,6 +74,13 @@ class InvalidRequest(Invalid):
     title = "The request does not have the documented form"
 
 
+class DialogueRefused(Invalid):
+    """The request carries what was said, which is not kept here."""
+
+    slug = "dialogue_refused"
+    title = "The request carries what was said in a conversation; only metadata is kept here"
+
+
 class InvalidCredentials(Unauthenticated):
     """The e-mail address or the password is wrong."""
 

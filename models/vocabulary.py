@@ -12,6 +12,19 @@ SessionState = Literal["open", "ending", "ended"]
 EndReason = Literal["sign_out", "expiry", "crash", "shutdown", "hook", "erasure"]
 ProcessedStatus = Literal["queued", "extracting", "embedding", "ready", "failed", "purged"]
 ReceiptKind = Literal["purge", "erasure"]
+ActivityKind = Literal["conversation", "lesson_completed", "practice", "review"]
+ServiceName = Literal[
+    "chat",
+    "embedding",
+    "grammar_check",
+    "image",
+    "moderation",
+    "pronunciation",
+    "speech_to_text",
+    "text_to_speech",
+    "translation",
+    "other",
+]
 Level = Literal["A1", "A2", "B1", "B2", "C1", "C2"]
 Topic = Literal[
     "culture",
@@ -32,6 +45,8 @@ SESSION_STATES: tuple[str, ...] = get_args(SessionState)
 END_REASONS: tuple[str, ...] = get_args(EndReason)
 PROCESSED_STATUSES: tuple[str, ...] = get_args(ProcessedStatus)
 RECEIPT_KINDS: tuple[str, ...] = get_args(ReceiptKind)
+ACTIVITY_KINDS: tuple[str, ...] = get_args(ActivityKind)
+SERVICE_NAMES: tuple[str, ...] = get_args(ServiceName)
 LEVELS: tuple[str, ...] = get_args(Level)
 TOPICS: tuple[str, ...] = get_args(Topic)
 UNFINISHED: tuple[str, ...] = ("queued", "extracting", "embedding")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ingestion.jail import JailClient
+from models.conversations import service as conversations
 from models.database import Database, now
 from models.documents import service as documents
 from models.documents.service import Totals
@@ -200,7 +201,8 @@ class _Work:
     def shrink_rows(self) -> StepResult:
         with self._parts.database.transaction() as db:
             self._totals = documents.close(db, self._id)
-        return "done" if self._totals.documents else "nothing_to_do"
+            ended = conversations.close(db, self._id)
+        return "done" if self._totals.documents or ended else "nothing_to_do"
 
     def verify(self) -> StepResult:
         """Look at every place again. The session is dead now, so nothing can come back to where it was missed."""

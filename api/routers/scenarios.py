@@ -9,10 +9,10 @@ from api.schemas import scenarios as wire
 from models.errors import InvalidRequest, NoSuchThing, NotAllowed, SessionExpired
 from models.scenarios.service import Filter
 
-router = APIRouter(prefix="/v1/scenarios", tags=["scenarios"])
+router = APIRouter(prefix="/v1", tags=["scenarios"])
 
 
-@router.post("/searches", responses=refuses(*TAKES_JSON, InvalidRequest, SessionExpired, NotAllowed))
+@router.post("/searches/scenarios", responses=refuses(*TAKES_JSON, InvalidRequest, SessionExpired, NotAllowed))
 def search_scenarios(wanted: wire.ScenarioFilter, resources: Res, _session: SeenSession) -> wire.Scenarios:
     """List the scenarios of a language, a level and a topic."""
     found = resources.catalogue.search(Filter(language=wanted.language, level=wanted.level, topic=wanted.topic))
@@ -21,7 +21,7 @@ def search_scenarios(wanted: wire.ScenarioFilter, resources: Res, _session: Seen
     )
 
 
-@router.get("/{scenario_id}", responses=refuses(SessionExpired, NotAllowed, NoSuchThing))
+@router.get("/scenarios/{scenario_id}", responses=refuses(SessionExpired, NotAllowed, NoSuchThing))
 def get_scenario(scenario_id: str, resources: Res, _session: SeenSession) -> wire.Scenario:
     """Return one scenario."""
     return wire.Scenario.model_validate(resources.catalogue.get(scenario_id), from_attributes=True)

@@ -16,12 +16,43 @@ TUS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "applicat
 ROUTES = [route for route in inspection.every_route() if "{" in route[1] and route[1].startswith("/v1")]
 
 
+# What a route needs in its body before it looks at the id in its path.
+BODIES: dict[str, dict[str, object]] = {"/v1/conversations/{conversation_id}/usage": {"tokens": 1, "cost": "0.1"}}
+# Ids that come in a body instead of a path.
+NAMED_IN_BODIES: list[tuple[str, dict[str, object], str]] = [
+    ("/v1/searches/conversations", {}, "after"),
+    ("/v1/usage", {"service_name": "chat", "cost": "0.1"}, "conversation_id"),
+]
+
+
 @pytest.fixture
 def stranger(client: Client) -> Iterator[LearnerSession]:
     """Another learner, with a document of his own."""
     with new_learner(client) as session:
         upload(session, "The stranger's own note is about beekeeping in the hills.")
         yield session
+
+
+def post(service: Service, session: LearnerSession, path: str, body: dict[str, object]) -> httpx2.Response:
+    with service.client(session.signed_in.token) as http:
+        return http.post(path, json=body)
+
+
+def started_conversation(service: Service, session: LearnerSession) -> str:
+    reply = post(service, session, "/v1/conversations", {"target_language": "fr"})
+    assert reply.status_code == 201
+    return reply.json()["conversation_id"]
+
+
+def own_id(service: Service, session: LearnerSession, path: str) -> str:
+    """Return an id of the learner's own that a path could name."""
+    if "{session_id}" in path:
+        return session.session_id
+    if "{upload_id}" in path:
+        return started_upload(service, session)
+    if "conversation" in path:
+        return started_conversation(service, session)
+    return upload(session, library.ENGLISH[8])
 
 
 def started_upload(service: Service, session: LearnerSession) -> str:
@@ -43,7 +74,8 @@ def reply_to(service: Service, session: LearnerSession, route: tuple[str, str], 
     method, path = route
     path = re.sub(r"\{[a-z_]+\}", named, path)
     headers = {"Authorization": f"Bearer {session.signed_in.token}"} | (TUS if "/uploads/" in path else {})
-    reply = httpx2.request(method.upper(), service.url + path, headers=headers, trust_env=False, timeout=60)
+    with service.client() as http:
+        reply = http.request(method.upper(), path, headers=headers, json=BODIES.get(route[1]))
     told = {name: value for name, value in reply.headers.items() if name not in {"date", "x-request-id"}}
     return reply.status_code, reply.content, told
 
@@ -52,17 +84,33 @@ def reply_to(service: Service, session: LearnerSession, route: tuple[str, str], 
 def test_a_foreign_id_and_one_that_never_was_get_the_same_reply(
     service: Service, learner: LearnerSession, stranger: LearnerSession, route: tuple[str, str]
 ) -> None:
-    document_id = upload(learner, library.ENGLISH[8])
-    foreign_id = learner.session_id if "{session_id}" in route[1] else document_id
-    if "{upload_id}" in route[1]:
-        foreign_id = started_upload(service, learner)
+    foreign_id = own_id(service, learner, route[1])
 
     foreign = reply_to(service, stranger, route, foreign_id)
     unknown = reply_to(service, stranger, route, secrets.token_hex(16))
 
     assert foreign == unknown
     assert foreign[0] in {401, 404}
-    assert learner.document(document_id).status == "ready"
+
+
+@pytest.mark.parametrize(("path", "body", "name"), NAMED_IN_BODIES)
+def test_an_id_in_a_body_reaches_nobody_else_either(
+    service: Service,
+    learner: LearnerSession,
+    stranger: LearnerSession,
+    path: str,
+    body: dict[str, object],
+    name: str,
+) -> None:
+    foreign_id = own_id(service, learner, path + name)
+
+    own, foreign, unknown = (
+        post(service, session, path, body | {name: named})
+        for session, named in ((learner, foreign_id), (stranger, foreign_id), (stranger, secrets.token_hex(16)))
+    )
+
+    assert own.is_success
+    assert (foreign.status_code, foreign.content) == (404, unknown.content)
 
 
 def test_the_exact_sentence_of_another_learner_finds_nothing_of_his(

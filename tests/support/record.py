@@ -2,17 +2,21 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.service import Accounts, NewAccount, SignedUp
 from models.accounts.tables import User
 from models.database import Database
+from models.errors import PartUnavailable
 from models.ids import hash_token, new_id, new_token
 from models.receipts.tables import ReceiptRow
 from models.sessions import service as sessions
@@ -85,6 +89,30 @@ def accounts(passwords: Passwords) -> Accounts:
     return Accounts(passwords, LookupKey(os.urandom(32)))
 
 
+@dataclass(frozen=True)
+class Owner:
+    """An account with an open session."""
+
+    user_id: str
+    session_id: str
+
+
+def new_owner(database: Database, accounts: Accounts, name: str = "ada") -> Owner:
+    """Store an account and an open session of it."""
+    user_id = sign_up(database, accounts, name).user_id
+    return Owner(user_id, open_session(database, user_id))
+
+
+@pytest.fixture
+def owner(database: Database, accounts: Accounts) -> Owner:
+    return new_owner(database, accounts)
+
+
+@pytest.fixture
+def stranger(database: Database, accounts: Accounts) -> Owner:
+    return new_owner(database, accounts, "grace")
+
+
 def somebody(name: str = "ada", **changes: object) -> NewAccount:
     """Return a valid sign-up."""
     wish: dict[str, object] = {
@@ -122,3 +150,19 @@ def open_session(database: Database, user_id: str, **changes: object) -> str:
     wish = opening(user_id, **changes)
     with database.transaction() as db:
         return sessions.open_session(db, wish, max_open=1000).session_id
+
+
+def at_once(database: Database, works: Sequence[Callable[[Session], object]], *, threads: int = 32) -> None:
+    """Run each work in a transaction of its own, in many threads; one that the database had no room for again."""
+
+    def run(work: Callable[[Session], object]) -> None:
+        while True:
+            try:
+                with database.transaction() as db:
+                    work(db)
+            except PartUnavailable:
+                continue
+            return
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, works))

@@ -7,7 +7,19 @@ from tests.support.record import (
     mariadb_server,
     migrated_mariadb,
     migrated_sqlite,
+    owner,
     passwords,
+    stranger,
 )
 
-__all__ = ["accounts", "database", "database_url", "mariadb_server", "migrated_mariadb", "migrated_sqlite", "passwords"]
+__all__ = [
+    "accounts",
+    "database",
+    "database_url",
+    "mariadb_server",
+    "migrated_mariadb",
+    "migrated_sqlite",
+    "owner",
+    "passwords",
+    "stranger",
+]

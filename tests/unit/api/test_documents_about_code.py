@@ -15,11 +15,28 @@ from api.app import create_app, openapi_document
 from api.routers.operations import limits
 from api.schemas import JSON_BODY_BYTES
 from api.schemas.accounts import NewAccount, Recovery
+from api.schemas.conversations import ConversationUsage, NewConversation
+from api.schemas.progress import NewActivities
 from api.schemas.queries import Question
 from api.schemas.scenarios import ScenarioFilter
 from api.schemas.sessions import GrantRequest, SignIn
+from api.schemas.usage import BudgetWish, NewUsage, SpendingCheck
 from api.settings import Settings
 
+REQUESTS: list[type[BaseModel]] = [
+    NewAccount,
+    Recovery,
+    SignIn,
+    GrantRequest,
+    Question,
+    ScenarioFilter,
+    NewConversation,
+    ConversationUsage,
+    NewUsage,
+    BudgetWish,
+    SpendingCheck,
+    NewActivities,
+]
 DOCS = Path(__file__).parents[3] / "docs"
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
 
@@ -132,7 +149,19 @@ def test_the_contract_has_these_routes() -> None:
         ("POST", "/v1/sessions/current/links"),
         ("POST", "/v1/sessions/current/queries"),
         ("POST", "/v1/sessions/{session_id}/end"),
-        ("POST", "/v1/scenarios/searches"),
+        ("POST", "/v1/conversations"),
+        ("POST", "/v1/searches/conversations"),
+        ("GET", "/v1/conversations/{conversation_id}"),
+        ("POST", "/v1/conversations/{conversation_id}/usage"),
+        ("POST", "/v1/conversations/{conversation_id}/end"),
+        ("POST", "/v1/searches/scenarios"),
+        ("GET", "/v1/progress"),
+        ("POST", "/v1/progress/events"),
+        ("POST", "/v1/usage"),
+        ("POST", "/v1/usage/checks"),
+        ("GET", "/v1/usage/budget"),
+        ("PUT", "/v1/usage/budget"),
+        ("GET", "/v1/usage/export"),
         ("GET", "/v1/scenarios/{scenario_id}"),
         ("GET", "/v1/receipts/key"),
         ("GET", "/v1/receipts/{receipt_id}"),
@@ -168,7 +197,7 @@ def test_no_number_that_an_operator_can_change_is_in_the_description() -> None:
     assert "maxItems" not in files
 
 
-@pytest.mark.parametrize("schema", [NewAccount, Recovery, SignIn, GrantRequest, Question, ScenarioFilter])
+@pytest.mark.parametrize("schema", REQUESTS)
 def test_every_request_has_examples_that_are_valid(schema: type[BaseModel]) -> None:
     examples = json.loads(openapi_document())["components"]["schemas"][schema.__name__]["examples"]
 

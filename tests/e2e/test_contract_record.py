@@ -1,0 +1,97 @@
+"""The durable record over HTTP: scenarios, conversations, and that dialogue never gets in."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx2
+import pytest
+
+from api.client import LearnerSession
+from api.schemas.record import DIALOGUE_NAMES
+from tests.support import inspection, residue
+from tests.support.service import Service
+
+
+@pytest.fixture
+def http(service: Service, learner: LearnerSession) -> Iterator[httpx2.Client]:
+    with service.client(learner.signed_in.token) as http:
+        yield http
+
+
+def test_a_conversation_from_start_to_end(http: httpx2.Client) -> None:
+    wish = {"target_language": "fr", "scenario_id": "fr-a2-missed-connection", "time_zone": "Europe/Paris"}
+
+    begun = http.post("/v1/conversations", json=wish)
+    path = f"/v1/conversations/{begun.json()['conversation_id']}"
+    added = [http.post(f"{path}/usage", json={"tokens": 10, "cost": "0.0001"}).json() for _ in range(3)][-1]
+    ended = http.post(f"{path}/end").json()
+    listed = http.post("/v1/searches/conversations", json={"limit": 1}).json()
+
+    assert begun.status_code == 201
+    assert begun.json()["label"] == "French · Travel · 0 min"
+    assert (added["total_ai_tokens_used"], added["estimated_cost"]) == (30, "0.0003")
+    assert ended["duration_seconds"] >= 0
+    assert listed["conversations"] == [ended]
+    assert http.post("/v1/searches/conversations", json={"after": listed["next_after"]}).json()["conversations"] == []
+
+
+@pytest.mark.parametrize("name", sorted(DIALOGUE_NAMES))
+def test_a_request_that_carries_dialogue_is_refused_by_name_and_goes_nowhere(
+    service: Service, http: httpx2.Client, name: str
+) -> None:
+    marker = residue.new_marker()
+    body = {"target_language": "fr", name: [{"role": "user", "content": marker}]}
+
+    refused = http.post("/v1/conversations", json=body)
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "dialogue_refused")
+    assert marker not in refused.text
+    assert residue.in_files(inspection.folders(service), marker) == []
+
+
+def test_a_conversation_about_a_scenario_that_is_not_there_is_not_started(http: httpx2.Client) -> None:
+    refused = http.post("/v1/conversations", json={"target_language": "fr", "scenario_id": "none", "topic": "food"})
+
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+
+
+def test_scenarios_are_listed_by_language_and_level(http: httpx2.Client) -> None:
+    found = http.post("/v1/searches/scenarios", json={"language": "ja", "level": "B2"}).json()["scenarios"]
+
+    assert [scenario["title"] for scenario in found] == ["古本屋の面接"]
+    assert http.get(f"/v1/scenarios/{found[0]['scenario_id']}").json() == found[0]
+
+
+def test_a_request_is_paid_once_and_the_log_is_csv(http: httpx2.Client) -> None:
+    wanted = {"usage_id": "0f" * 16, "service_name": "chat", "tokens": 7, "duration_ms": 9, "cost": "0.000001"}
+
+    replies = [http.post("/v1/usage", json=wanted).json()["recorded"] for _ in range(2)]
+    budget = http.put("/v1/usage/budget", json={"monthly_limit": "0.000002", "warn_percent": 50}).json()
+    verdicts = [http.post("/v1/usage/checks", json={"cost": cost}).json() for cost in ("0.000001", "0.000002")]
+    export = http.get("/v1/usage/export")
+
+    assert replies == [True, False]
+    assert (budget["spent"], budget["limit"], budget["state"]) == ("0.000001", "0.000002", "near")
+    assert [verdict["allowed"] for verdict in verdicts] == [True, False]
+    assert export.headers["content-type"].startswith("text/csv")
+    header, row = export.text.splitlines()
+    assert header == "created_at,usage_id,conversation_id,service_name,tokens,duration_ms,cost"
+    assert row.endswith(f"{wanted['usage_id']},,chat,7,9,0.000001")
+
+
+def test_events_that_come_twice_count_once_and_tell_where_the_learner_stands(http: httpx2.Client) -> None:
+    event = {"event_id": "ab" * 16, "kind": "lesson_completed", "language": "fr", "time_zone": "Asia/Tokyo"}
+    moment = datetime.now(UTC)
+    events = [
+        event | {"occurred_at": moment.isoformat()},
+        event | {"event_id": "cd" * 16, "occurred_at": (moment - timedelta(days=1)).isoformat()},
+        event | {"event_id": "ef" * 16, "occurred_at": "9999-12-31T23:59:59-23:59"},
+        event | {"event_id": "12" * 16, "occurred_at": "0001-01-01T00:00:00+23:59"},
+    ]
+
+    first, again = (http.post("/v1/progress/events", json={"events": events}).json() for _ in range(2))
+
+    assert [told["outcome"] for told in first["outcomes"]] == ["recorded", "recorded", "in_the_future", "too_old"]
+    assert [told["outcome"] for told in again["outcomes"]] == ["known", "known", "in_the_future", "too_old"]
+    assert first["progress"] == again["progress"] == http.get("/v1/progress").json()
+    assert (first["progress"]["current_streak"], first["progress"]["lessons_completed"]) == (2, 2)
