@@ -16,8 +16,10 @@ from api.metrics import Metrics
 from api.middleware import Dressed, Gate, Intake, LastResort, Observed
 from api.routers import (
     accounts,
+    analytics,
     conversations,
     documents,
+    feedback,
     links,
     operations,
     progress,
@@ -46,6 +48,8 @@ _ROUTERS = (
     conversations.router,
     usage.router,
     progress.router,
+    feedback.router,
+    analytics.router,
     operations.router,
 )
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}

@@ -140,6 +140,17 @@ DATA_MAP: dict[str, dict[str, Column]] = {
         "time_zone": Column("where his latest event happened; a name of the IANA time zone database", "enum"),
         "set_at": Column("when that was", "time"),
     },
+    "feedback": {
+        "feedback_id": Column("names the judgement", "id"),
+        "user_id": Column("who was judged", "id"),
+        "session_id": Column("in which session", "id"),
+        "conversation_id": Column("in which conversation", "id"),
+        "feedback_type": Column("what was judged, one of six words", "enum"),
+        "score": Column("how well it was, in thousandths", "count"),
+        "sealed_suggestions": Column("what the tutor suggests; opens with the learner key", "sealed"),
+        "given_on": Column("the day (UTC) it is counted on", "time"),
+        "created_at": Column("when it was given", "time"),
+    },
     "receipts": {
         "receipt_id": Column("finds the receipt", "id", _KEPT),
         "session_id": Column("keeps a session to one receipt", "id", _KEPT),

@@ -13,6 +13,7 @@ EndReason = Literal["sign_out", "expiry", "crash", "shutdown", "hook", "erasure"
 ProcessedStatus = Literal["queued", "extracting", "embedding", "ready", "failed", "purged"]
 ReceiptKind = Literal["purge", "erasure"]
 ActivityKind = Literal["conversation", "lesson_completed", "practice", "review"]
+FeedbackType = Literal["comprehension", "fluency", "grammar", "pronunciation", "vocabulary", "other"]
 ServiceName = Literal[
     "chat",
     "embedding",
@@ -46,6 +47,7 @@ END_REASONS: tuple[str, ...] = get_args(EndReason)
 PROCESSED_STATUSES: tuple[str, ...] = get_args(ProcessedStatus)
 RECEIPT_KINDS: tuple[str, ...] = get_args(ReceiptKind)
 ACTIVITY_KINDS: tuple[str, ...] = get_args(ActivityKind)
+FEEDBACK_TYPES: tuple[str, ...] = get_args(FeedbackType)
 SERVICE_NAMES: tuple[str, ...] = get_args(ServiceName)
 LEVELS: tuple[str, ...] = get_args(Level)
 TOPICS: tuple[str, ...] = get_args(Topic)

@@ -7,7 +7,7 @@ any process that does not answer in time, is ``PartUnavailable``.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,8 +22,9 @@ from sessions import messages as m
 _Reply = TypeVar("_Reply", bound=msgspec.Struct)
 _SEND_BYTES = 256 * 1024
 _LENGTH_BYTES = 4
-# A session process takes frames of 1 MiB; a sealed file name is about as long as the name.
-_UNSEAL_BATCH = 500
+# A session process takes frames of 1 MiB.
+_UNSEAL_TEXTS = 500
+_UNSEAL_BYTES = 512 * 1024
 
 
 class HostClient:
@@ -142,11 +143,14 @@ class SessionClient:
         """Return how much the session holds right now."""
         return self._call(m.Summarise(), m.Held)
 
+    def seal(self, text: str, *, purpose: str) -> bytes:
+        """Seal a text with the learner's key: the only form in which it may reach the record."""
+        return self._call(m.Seal(purpose=purpose, text=text), m.SealedText).sealed
+
     def unseal(self, texts: Sequence[m.SealedText]) -> tuple[str | None, ...]:
         """Open texts of the record with the learner's key, in order; ``None`` where the seal does not fit."""
         opened = list[str | None]()
-        for start in range(0, len(texts), _UNSEAL_BATCH):
-            batch = tuple(texts[start : start + _UNSEAL_BATCH])
+        for batch in _batches(texts):
             opened += self._call(m.Unseal(texts=batch), m.Unsealed).texts
         return tuple(opened)
 
@@ -280,6 +284,19 @@ class UploadStream:
                 self._replies.put_nowait(decoder.decode(await reader.readexactly(length)))
         except (OSError, EOFError, msgspec.DecodeError):
             self._replies.put_nowait(None)
+
+
+def _batches(texts: Sequence[m.SealedText]) -> Iterator[tuple[m.SealedText, ...]]:
+    """Cut texts into runs that fit a frame; one text alone always does."""
+    batch, size = list[m.SealedText](), 0
+    for text in texts:
+        if batch and (len(batch) == _UNSEAL_TEXTS or size + len(text.sealed) > _UNSEAL_BYTES):
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text.sealed)
+    if batch:
+        yield tuple(batch)
 
 
 def _checked(reply: Any, expected: type[_Reply]) -> _Reply:

@@ -20,6 +20,8 @@ Sealed = bytes
 FILENAME_PURPOSE = "filename"
 # What the link it came from is sealed for.
 SOURCE_LINK_PURPOSE = "source link"
+# What the tutor's suggestions are sealed for.
+SUGGESTION_PURPOSE = "suggestion"
 
 
 # --- front -> host ---------------------------------------------------------------------------------------------------
@@ -240,6 +242,13 @@ class SealedText(Message, frozen=True):
     sealed: bytes
 
 
+class Seal(Message, frozen=True):
+    """Seal a text under the learner's key, for the record."""
+
+    purpose: str
+    text: str
+
+
 class Unseal(Message, frozen=True):
     """Open texts that were sealed under the learner's key, for the learner's own export."""
 
@@ -267,6 +276,7 @@ SessionRequest = (
     | Ask
     | MintGrant
     | Summarise
+    | Seal
     | Unseal
 )
 
@@ -379,5 +389,16 @@ class Unsealed(Message, frozen=True):
 
 
 SessionReply = (
-    Done | DocumentState | Documents | Accepted | Resumable | Deleted | Answered | Granted | Held | Unsealed | Refused
+    Done
+    | SealedText
+    | DocumentState
+    | Documents
+    | Accepted
+    | Resumable
+    | Deleted
+    | Answered
+    | Granted
+    | Held
+    | Unsealed
+    | Refused
 )

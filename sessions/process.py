@@ -82,6 +82,7 @@ class Conversation:
             m.Ask: workspace.ask,
             m.MintGrant: workspace.mint_grant,
             m.Summarise: lambda _: workspace.summarise(),
+            m.Seal: workspace.seal,
             m.Unseal: workspace.unseal,
         }
 

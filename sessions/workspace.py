@@ -207,6 +207,11 @@ class Workspace:
             quarantined_files=len(list(folder.iterdir())) if folder.is_dir() else 0,
         )
 
+    def seal(self, request: m.Seal) -> m.SealedText:
+        """Seal a text for the record under this learner's key."""
+        sealed = seal(self._key or b"", request.text.encode(), purpose=request.purpose)
+        return m.SealedText(purpose=request.purpose, sealed=sealed)
+
     def unseal(self, request: m.Unseal) -> m.Unsealed:
         """Open texts of the record that were sealed under this learner's key."""
         return m.Unsealed(texts=tuple(self._unseal(text) for text in request.texts))

@@ -3,6 +3,7 @@
 import models.accounts.tables
 import models.conversations.tables
 import models.documents.tables
+import models.feedback.tables
 import models.progress.tables
 import models.receipts.tables
 import models.scenarios.tables
@@ -16,6 +17,7 @@ _IMPORTED_FOR_THEIR_TABLES = (
     models.accounts.tables,
     models.conversations.tables,
     models.documents.tables,
+    models.feedback.tables,
     models.progress.tables,
     models.receipts.tables,
     models.scenarios.tables,

@@ -95,3 +95,30 @@ def test_events_that_come_twice_count_once_and_tell_where_the_learner_stands(htt
     assert [told["outcome"] for told in again["outcomes"]] == ["known", "known", "in_the_future", "too_old"]
     assert first["progress"] == again["progress"] == http.get("/v1/progress").json()
     assert (first["progress"]["current_streak"], first["progress"]["lessons_completed"]) == (2, 2)
+
+
+def test_suggestions_are_readable_in_the_session_and_sealed_everywhere_else(
+    service: Service, http: httpx2.Client
+) -> None:
+    marker = residue.new_marker()
+    wanted = {"feedback_type": "grammar", "score": 0.7254, "suggestions": f"Mind the {marker}."}
+
+    given = http.post("/v1/feedback", json=wanted).json()
+    listed = http.post("/v1/searches/feedback", json={}).json()["feedback"]
+    trend = http.post("/v1/analytics/feedback", json={}).json()["weeks"]
+
+    assert (given["suggestions"], given["score"]) == (wanted["suggestions"], 0.725)
+    assert listed == [given]
+    assert http.get(f"/v1/feedback/{given['feedback_id']}").json() == given
+    assert [(each["times"], each["mean_score"]) for each in trend] == [(1, 0.725)]
+    files = inspection.folders(service)
+    assert residue.in_files(files, given["feedback_id"]), "the row was never found, so the absence proves nothing"
+    assert residue.in_files(files, marker) == []
+
+
+@pytest.mark.parametrize("what", ["streaks", "time", "topics", "feedback", "spend"])
+def test_analytics_of_somebody_new_are_empty(http: httpx2.Client, what: str) -> None:
+    reply = http.post(f"/v1/analytics/{what}", json={"first_day": "2026-12-31", "last_day": "2026-01-01"})
+
+    assert reply.status_code == 200
+    assert list(reply.json().values()) == [[]]

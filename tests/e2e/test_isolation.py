@@ -21,6 +21,9 @@ BODIES: dict[str, dict[str, object]] = {"/v1/conversations/{conversation_id}/usa
 # Ids that come in a body instead of a path.
 NAMED_IN_BODIES: list[tuple[str, dict[str, object], str]] = [
     ("/v1/searches/conversations", {}, "after"),
+    ("/v1/searches/feedback", {}, "after"),
+    ("/v1/searches/feedback", {}, "conversation_id"),
+    ("/v1/feedback", {"feedback_type": "grammar", "score": 1}, "conversation_id"),
     ("/v1/usage", {"service_name": "chat", "cost": "0.1"}, "conversation_id"),
 ]
 
@@ -50,6 +53,9 @@ def own_id(service: Service, session: LearnerSession, path: str) -> str:
         return session.session_id
     if "{upload_id}" in path:
         return started_upload(service, session)
+    if "feedback" in path and not path.endswith("conversation_id"):
+        reply = post(service, session, "/v1/feedback", {"feedback_type": "grammar", "score": 1})
+        return reply.json()["feedback_id"]
     if "conversation" in path:
         return started_conversation(service, session)
     return upload(session, library.ENGLISH[8])
@@ -109,7 +115,7 @@ def test_an_id_in_a_body_reaches_nobody_else_either(
         for session, named in ((learner, foreign_id), (stranger, foreign_id), (stranger, secrets.token_hex(16)))
     )
 
-    assert own.is_success
+    assert own.is_success, own.text
     assert (foreign.status_code, foreign.content) == (404, unknown.content)
 
 

@@ -14,6 +14,7 @@ TABLES = {
     "api_usage_log",
     "conversations",
     "erased_usage",
+    "feedback",
     "learner_clocks",
     "learning_scenarios",
     "receipts",

@@ -15,7 +15,9 @@ from api.app import create_app, openapi_document
 from api.routers.operations import limits
 from api.schemas import JSON_BODY_BYTES
 from api.schemas.accounts import NewAccount, Recovery
+from api.schemas.analytics import Range
 from api.schemas.conversations import ConversationUsage, NewConversation
+from api.schemas.feedback import FeedbackPageRequest, NewFeedback
 from api.schemas.progress import NewActivities
 from api.schemas.queries import Question
 from api.schemas.scenarios import ScenarioFilter
@@ -36,6 +38,9 @@ REQUESTS: list[type[BaseModel]] = [
     BudgetWish,
     SpendingCheck,
     NewActivities,
+    NewFeedback,
+    FeedbackPageRequest,
+    Range,
 ]
 DOCS = Path(__file__).parents[3] / "docs"
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
@@ -155,6 +160,14 @@ def test_the_contract_has_these_routes() -> None:
         ("POST", "/v1/conversations/{conversation_id}/usage"),
         ("POST", "/v1/conversations/{conversation_id}/end"),
         ("POST", "/v1/searches/scenarios"),
+        ("POST", "/v1/analytics/streaks"),
+        ("POST", "/v1/analytics/time"),
+        ("POST", "/v1/analytics/topics"),
+        ("POST", "/v1/analytics/feedback"),
+        ("POST", "/v1/analytics/spend"),
+        ("POST", "/v1/feedback"),
+        ("GET", "/v1/feedback/{feedback_id}"),
+        ("POST", "/v1/searches/feedback"),
         ("GET", "/v1/progress"),
         ("POST", "/v1/progress/events"),
         ("POST", "/v1/usage"),

@@ -1,0 +1,1 @@
+"""How well a learner did, as figures; what the tutor wrote beside them only sealed."""
