@@ -1,30 +1,37 @@
 """Erasing an account: its sessions are purged, its rows deleted, and a receipt says so without saying whose."""
 
 import time
+from datetime import timedelta
 
 from api import lifecycle
 from api.resources import Resources
+from models import holdings
 from models.accounts import service as account_record
 from models.database import now
-from models.documents import service as document_record
 from models.errors import NoSuchThing, PartUnavailable
 from models.ids import new_id
 from models.receipts import service as receipt_record
 from models.receipts.signing import Receipt
 from models.receipts.statement import Statement, Step
 from models.sessions import service as session_record
+from models.usage import service as usage_record
 from sessions.purge import minute, software
 
 _ATTEMPTS = 10
+# An erasure takes seconds; one that was asked for so long ago was interrupted.
+_INTERRUPTED_SECONDS = 60
 
 
 def erase_account(resources: Resources, user_id: str) -> Receipt:
     """Purge every session of the account, delete all that is durable of it, and return the receipt of the erasure.
 
-    Sessions that open meanwhile are purged as well. Nothing in the receipt leads back to the account; the receipts of
+    The wish is noted first: the sweeper finishes an erasure that is interrupted. Sessions that open meanwhile are
+    purged as well. Nothing in the receipt leads back to the account; the receipts of
     its sessions stay. Raises ``NoSuchThing`` when it is gone already, ``PartUnavailable`` when a purge could not
     finish.
     """
+    with resources.database.transaction() as db:
+        account_record.ask_erasure(db, user_id)
     steps: list[Step] = []
     for _ in range(_ATTEMPTS):
         started = time.monotonic()
@@ -36,6 +43,13 @@ def erase_account(resources: Resources, user_id: str) -> Receipt:
     raise PartUnavailable(retry_after_seconds=1)
 
 
+def finish_interrupted(resources: Resources) -> list[Receipt]:
+    """Erase the accounts whose erasure began and did not end: its front died, or a part was down."""
+    with resources.database.transaction() as db:
+        left = account_record.erasures_asked_before(db, now() - timedelta(seconds=_INTERRUPTED_SECONDS))
+    return [erase_account(resources, user_id) for user_id in left]
+
+
 def _erase_rows(resources: Resources, user_id: str, steps: list[Step]) -> Receipt | None:
     """Delete the account's rows and sign; ``None`` when a session was opened since the last look."""
     started = time.monotonic()
@@ -44,7 +58,8 @@ def _erase_rows(resources: Resources, user_id: str, steps: list[Step]) -> Receip
             raise NoSuchThing
         if session_record.unended_of_user(db, user_id):
             return None
-        rows = 1 + len(session_record.of_user(db, user_id)) + len(document_record.of_user(db, user_id))
+        rows = holdings.count(db, user_id)
+        usage_record.keep_spent(db, user_id)
         account_record.erase(db, user_id)
         done = (*steps, _step("erase_rows", started, done=True))
         receipt = resources.signer.sign(_statement(done, rows))
@@ -56,7 +71,7 @@ def _step(name: str, started: float, *, done: bool) -> Step:
     return Step(name, "done" if done else "nothing_to_do", round((time.monotonic() - started) * 1000))
 
 
-def _statement(steps: tuple[Step, ...], rows: int) -> Statement:
+def _statement(steps: tuple[Step, ...], rows: dict[str, int]) -> Statement:
     moment = minute(now())
     return Statement(
         receipt_id=new_id(),
@@ -67,7 +82,8 @@ def _statement(steps: tuple[Step, ...], rows: int) -> Statement:
         pages_purged=0,
         chunks_purged=0,
         bytes_purged=0,
-        rows_erased=rows,
+        rows_erased=sum(rows.values()),
+        rows_by_table=rows,
         verified=("no_session_open", "account_row_gone"),
         steps=steps,
         opened_at=moment,

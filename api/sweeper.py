@@ -3,6 +3,7 @@
 import threading
 
 from api import logging
+from api.erasure import finish_interrupted
 from api.resources import Progress, Resources
 from models.errors import MayflyError
 from models.receipts.signing import Receipt
@@ -33,6 +34,8 @@ class Sweeper:
         pause = 0.0
         while not self._stopping.wait(pause):
             swept = self._sweep()
+            if swept:
+                self._finish_erasures()
             pause = self._resources.settings.sessions.sweep_seconds if swept else _RETRY_SECONDS
 
     def _sweep(self) -> bool:
@@ -48,6 +51,12 @@ class Sweeper:
             self._note_failure(error)
             return False
         return self._note(swept)
+
+    def _finish_erasures(self) -> None:
+        try:
+            finish_interrupted(self._resources)
+        except Exception as error:  # noqa: BLE001  # As above; the doors stay open.
+            self._note_failure(error)
 
     def _note(self, swept: Swept) -> bool:
         """Tell what a sweep did; say whether it may be followed by a pause.

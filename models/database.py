@@ -105,6 +105,17 @@ class Database:
         with translated(), Session(self.engine, expire_on_commit=False) as db, db.begin():
             yield db
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Generator[Session]:
+        """Yield a ``db`` that sees one moment, whatever others write meanwhile. It is for reading: nothing is kept."""
+        with translated(), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with Session(connection) as db:
+                if self.is_sqlite:
+                    db.execute(text("BEGIN"))  # The driver begins a transaction before a write only.
+                yield db
+
     def migrate(self, revision: str = "head") -> None:
         """Bring the schema to ``revision`` (``head``: the newest; ``base``: nothing)."""
         from alembic import command

@@ -38,6 +38,7 @@ DATA_MAP: dict[str, dict[str, Column]] = {
         "primary_language": Column("the language to expect in documents; ISO 639-1", "enum"),
         "target_languages": Column("further languages to expect; ISO 639-1 codes", "enum"),
         "created_on": Column("the day of sign-up", "time"),
+        "erasure_asked_at": Column("when its erasure began, so that it is finished whatever happens", "time"),
     },
     "sessions": {
         "session_id": Column("names the session in other rows and in its receipt", "id"),

@@ -1,8 +1,8 @@
 """Accounts: sign up, recover, export, erase."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from api import erasure, export, lifecycle
+from api import archive, erasure, export, lifecycle
 from api.dependencies import Address, CurrentSession, Db, Res, SeenSession
 from api.problems import TAKES_JSON
 from api.routers import refuses
@@ -48,6 +48,17 @@ def recover(recovery: wire.Recovery, resources: Res, address: Address) -> wire.R
 def export_account(resources: Res, session: SeenSession) -> wire.Export:
     """Return everything durable about the account; names in the clear as far as the live session knows them."""
     return export.export(resources, session)
+
+
+@router.get(
+    "/me/archive",
+    response_class=Response,
+    responses=refuses(SessionExpired, NotAllowed)
+    | {200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def archive_account(resources: Res, session: SeenSession) -> Response:
+    """Return everything durable about the account as one ZIP of JSON and CSV that describes itself."""
+    return Response(archive.archive(resources, session), media_type="application/zip")
 
 
 @router.delete("/me", responses=refuses(SessionExpired, NotAllowed))

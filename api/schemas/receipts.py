@@ -3,6 +3,7 @@
 from typing import Literal, Self
 
 import msgspec
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from api.schemas import Outgoing
 from models.receipts import signing, statement
@@ -30,11 +31,17 @@ class Statement(Outgoing):
     chunks_purged: int
     bytes_purged: int
     rows_erased: int
+    rows_by_table: dict[str, int] | None = None
     verified: list[str]
     steps: list[Step]
     opened_at: str
     ended_at: str
     software: str
+
+    @model_serializer(mode="wrap")
+    def _only_what_was_signed(self, write: SerializerFunctionWrapHandler):
+        written = write(self)
+        return {name: value for name, value in written.items() if value is not None}
 
 
 class Receipt(Outgoing):

@@ -8,7 +8,7 @@ to hold a database connection while argon2 runs or is waited for.
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Update, delete, select, update
@@ -201,6 +201,19 @@ def hold(db: Session, user_id: str) -> bool:
     """Lock the account until this transaction ends, so that no session opens for it; say whether it exists."""
     touched = update(User).where(User.user_id == user_id).values(user_id=user_id)
     return cast("CursorResult[Any]", db.execute(touched.execution_options(synchronize_session=False))).rowcount == 1
+
+
+def ask_erasure(db: Session, user_id: str) -> None:
+    """Note durably that an account is to be erased. Raises ``NoSuchThing`` when it is gone already."""
+    asked = update(User).where(User.user_id == user_id).values(erasure_asked_at=now())
+    result = cast("CursorResult[Any]", db.execute(asked.execution_options(synchronize_session=False)))
+    if result.rowcount != 1:
+        raise NoSuchThing
+
+
+def erasures_asked_before(db: Session, moment: datetime) -> list[str]:
+    """Return the accounts whose erasure was asked for before a moment and is not done."""
+    return list(db.scalars(select(User.user_id).where(User.erasure_asked_at < moment)))
 
 
 def erase(db: Session, user_id: str) -> bool:

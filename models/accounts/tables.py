@@ -1,11 +1,11 @@
 """The table of accounts. It knows no name and no address in the clear: see docs/adr/0003-what-the-record-keeps.md."""
 
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import Date, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.database import Base
+from models.database import Base, Moment
 
 
 class User(Base):
@@ -24,3 +24,4 @@ class User(Base):
     primary_language: Mapped[str] = mapped_column(String(2))
     target_languages: Mapped[str] = mapped_column(String(64))
     created_on: Mapped[date] = mapped_column(Date)
+    erasure_asked_at: Mapped[datetime | None] = mapped_column(Moment, index=True)

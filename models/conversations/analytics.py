@@ -29,7 +29,7 @@ class TopicTime:
     seconds: int
 
 
-_SECONDS = func.coalesce(func.sum(Conversation.duration_seconds), 0)
+_SECONDS = func.sum(func.coalesce(Conversation.duration_seconds, 0))
 
 
 def by_week(db: Session, user_id: str, first: date, last: date) -> list[WeekOfLanguage]:
@@ -38,7 +38,9 @@ def by_week(db: Session, user_id: str, first: date, last: date) -> list[WeekOfLa
     mine = (Conversation.user_id == user_id, Conversation.started_on.between(first, last))
     wanted = select(week, Conversation.target_language, func.count(), _SECONDS).where(*mine)
     grouped = wanted.group_by(week, Conversation.target_language).order_by(week, Conversation.target_language)
-    return [WeekOfLanguage(when, language, count, int(total)) for when, language, count, total in db.execute(grouped)]
+    return [
+        WeekOfLanguage(when, language, count, int(total or 0)) for when, language, count, total in db.execute(grouped)
+    ]
 
 
 def by_topic(db: Session, user_id: str, first: date, last: date) -> list[TopicTime]:
@@ -46,4 +48,4 @@ def by_topic(db: Session, user_id: str, first: date, last: date) -> list[TopicTi
     mine = (Conversation.user_id == user_id, Conversation.started_on.between(first, last))
     wanted = select(Conversation.topic, func.count(), _SECONDS).where(*mine, Conversation.topic.is_not(None))
     grouped = wanted.group_by(Conversation.topic).order_by(Conversation.topic)
-    return [TopicTime(str(topic), count, int(total)) for topic, count, total in db.execute(grouped)]
+    return [TopicTime(str(topic), count, int(total or 0)) for topic, count, total in db.execute(grouped)]

@@ -6,9 +6,8 @@ from the days it is made of. The current one lives until the end of the day afte
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Select, Subquery, and_, case, func, or_, select
+from sqlalchemy import Subquery, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from models.columns import number_of
@@ -48,6 +47,7 @@ def progress(db: Session, user_id: str, moment: datetime | None = None) -> Progr
     today = local_day(moment or now(), time_zone)
     streaks = history(db, user_id)
     last = _last_day(db, user_id)
+    done = _done(db, user_id)
     lives = last is not None and hang_together(last, today)
     return Progress(
         current_streak=streaks[-1].days if lives else 0,
@@ -56,9 +56,9 @@ def progress(db: Session, user_id: str, moment: datetime | None = None) -> Progr
         streak_until=_until(last, today, time_zone) if last is not None and lives else None,
         last_activity_date=last and last.day,
         time_zone=time_zone,
-        lessons_completed=_lessons(db, user_id),
-        topics=_words(db, select(ActivityEvent.topic), user_id),
-        languages=_words(db, select(ActivityEvent.language), user_id),
+        lessons_completed=sum(times for kind, _, _, times in done if kind == "lesson_completed"),
+        topics=tuple(sorted({topic for _, _, topic, _ in done if topic is not None})),
+        languages=tuple(sorted({language for _, language, _, _ in done})),
     )
 
 
@@ -100,11 +100,8 @@ def _until(last: LocalDay, today: LocalDay, time_zone: str) -> datetime:
     return datetime.fromtimestamp(max(following.ends_at, today.ends_at if last.day < today.day else 0), UTC)
 
 
-def _lessons(db: Session, user_id: str) -> int:
-    mine = and_(ActivityEvent.user_id == user_id, ActivityEvent.kind == "lesson_completed")
-    return db.scalar(select(func.count()).select_from(ActivityEvent).where(mine)) or 0
-
-
-def _words(db: Session, wanted: Select[Any], user_id: str) -> tuple[str, ...]:
-    found = db.scalars(wanted.where(ActivityEvent.user_id == user_id).distinct())
-    return tuple(sorted(word for word in found if word is not None))
+def _done(db: Session, user_id: str) -> list[tuple[str, str, str | None, int]]:
+    """Return kind, language and topic of what a learner did, and how often."""
+    what = (ActivityEvent.kind, ActivityEvent.language, ActivityEvent.topic)
+    wanted = select(*what, func.count()).where(ActivityEvent.user_id == user_id).group_by(*what)
+    return [tuple(row) for row in db.execute(wanted)]

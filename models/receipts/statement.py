@@ -28,6 +28,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What was deleted, why, in which steps. Times are UTC to the minute.
 
+    ``rows_by_table`` is on erasures only, and on none that an older version signed: what is unset is not written down.
     ``session_id`` is empty on an erasure: nothing in it leads back to the account.
     """
 
@@ -41,6 +42,7 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     chunks_purged: int
     bytes_purged: int
     rows_erased: int
+    rows_by_table: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
     verified: tuple[str, ...]
     steps: tuple[Step, ...]
     opened_at: str

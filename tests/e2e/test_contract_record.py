@@ -1,13 +1,18 @@
 """The durable record over HTTP: scenarios, conversations, and that dialogue never gets in."""
 
+import csv
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
 
-from api.client import LearnerSession
+from api.client import Client, LearnerSession
 from api.schemas.record import DIALOGUE_NAMES
+from tests.conftest import new_learner
 from tests.support import inspection, residue
 from tests.support.service import Service
 
@@ -122,3 +127,46 @@ def test_analytics_of_somebody_new_are_empty(http: httpx2.Client, what: str) -> 
 
     assert reply.status_code == 200
     assert list(reply.json().values()) == [[]]
+
+
+def test_an_archive_holds_every_row_and_an_erasure_counts_them(service: Service, client: Client) -> None:
+    learner = new_learner(client)
+    http = service.client(learner.signed_in.token)
+    talk = http.post("/v1/conversations", json={"target_language": "fr"}).json()
+    http.post("/v1/usage", json={"service_name": "chat", "cost": "0.25", "conversation_id": talk["conversation_id"]})
+    http.put("/v1/usage/budget", json={"monthly_limit": "3"})
+    http.post("/v1/feedback", json={"feedback_type": "fluency", "score": 1, "suggestions": '=Speak, "up"\n!'})
+    moment = datetime.now(UTC).isoformat()
+    event = {"event_id": "0a" * 16, "kind": "review", "language": "fr", "occurred_at": moment, "time_zone": "UTC"}
+    http.post("/v1/progress/events", json={"events": [event]})
+
+    reply = http.get("/v1/accounts/me/archive")
+    erased = http.delete("/v1/accounts/me").json()["statement"]
+    http.close()
+
+    archive = zipfile.ZipFile(io.BytesIO(reply.content))
+    tables = json.loads(archive.read("archive.json"))["tables"]
+    described = json.loads(archive.read("schema.json"))["tables"]
+    counted = {name: len(rows) for name, rows in tables.items() if rows}
+    assert reply.headers["content-type"] == "application/zip"
+    assert counted == {
+        "activity_days": 1,
+        "activity_events": 1,
+        "api_usage_log": 1,
+        "conversations": 1,
+        "feedback": 1,
+        "learner_clocks": 1,
+        "sessions": 1,
+        "usage_budgets": 1,
+        "usage_months": 1,
+        "users": 1,
+    }
+    assert erased["rows_by_table"] == counted
+    assert erased["rows_erased"] == sum(counted.values())
+    assert tables["feedback"][0]["suggestions"] == '=Speak, "up"\n!'
+    assert tables["users"][0].keys().isdisjoint({"password_hash", "password_wrap", "recovery_wrap", "email_hash"})
+    for name, rows in tables.items():
+        read = list(csv.DictReader(io.StringIO(archive.read(f"{name}.csv").decode(), newline="")))
+        assert len(read) == len(rows)
+        assert all(row.keys() <= described[name].keys() for row in rows if name != "receipts")
+    assert learner.session_id == tables["sessions"][0]["session_id"]

@@ -13,7 +13,7 @@ from models.feedback import analytics as feedback
 from models.progress import streaks
 from models.usage import analytics as usage
 from models.usage.tables import ApiUsage
-from tests.support.record import Owner, new_owner  # noqa: F401  # A fixture's type.
+from tests.support.record import Owner
 from tests.support.two_years import FIRST_DAY, LAST_DAY, fill, rows_of
 
 

@@ -137,6 +137,7 @@ def test_the_contract_has_these_routes() -> None:
         ("POST", "/v1/accounts/recovery"),
         ("DELETE", "/v1/accounts/me"),
         ("GET", "/v1/accounts/me/export"),
+        ("GET", "/v1/accounts/me/archive"),
         ("POST", "/v1/sessions"),
         ("GET", "/v1/sessions/current"),
         ("DELETE", "/v1/sessions/current"),
