@@ -28,6 +28,7 @@ from api.routers import (
     resumable,
     scenarios,
     sessions,
+    turns,
     usage,
 )
 from api.schemas import JSON_BODY_BYTES
@@ -49,6 +50,7 @@ _ROUTERS = (
     usage.router,
     progress.router,
     feedback.router,
+    turns.router,
     analytics.router,
     operations.router,
 )

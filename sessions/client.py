@@ -143,6 +143,18 @@ class SessionClient:
         """Return how much the session holds right now."""
         return self._call(m.Summarise(), m.Held)
 
+    def append_turn(self, role: m.Role, text: str) -> m.Turns:
+        """Hold one more turn of the conversation and return all. Raises ``InvalidRequest`` for one that is too long."""
+        return self._call(m.AppendTurn(role=role, text=text), m.Turns)
+
+    def turns(self) -> m.Turns:
+        """Return the turns that are held, the oldest first."""
+        return self._call(m.ReadTurns(), m.Turns)
+
+    def clear_turns(self) -> m.Turns:
+        """Forget all turns."""
+        return self._call(m.ClearTurns(), m.Turns)
+
     def seal(self, text: str, *, purpose: str) -> bytes:
         """Seal a text with the learner's key: the only form in which it may reach the record."""
         return self._call(m.Seal(purpose=purpose, text=text), m.SealedText).sealed

@@ -14,6 +14,8 @@ from processes.ipc import Message
 
 EndedBy = Literal["idle", "absolute", "died", "killed"]
 
+Role = Literal["learner", "tutor"]
+
 # Something of the learner's own under his key.
 Sealed = bytes
 # What a document's name is sealed for, under the learner's key.
@@ -242,6 +244,21 @@ class SealedText(Message, frozen=True):
     sealed: bytes
 
 
+class AppendTurn(Message, frozen=True):
+    """Hold one more turn of the current conversation."""
+
+    role: Role
+    text: str
+
+
+class ReadTurns(Message, frozen=True):
+    """The turns that are held."""
+
+
+class ClearTurns(Message, frozen=True):
+    """Forget the turns."""
+
+
 class Seal(Message, frozen=True):
     """Seal a text under the learner's key, for the record."""
 
@@ -276,6 +293,9 @@ SessionRequest = (
     | Ask
     | MintGrant
     | Summarise
+    | AppendTurn
+    | ReadTurns
+    | ClearTurns
     | Seal
     | Unseal
 )
@@ -380,6 +400,21 @@ class Held(Message, frozen=True):
     chunks: int
     bytes: int
     quarantined_files: int
+    turns: int = 0
+
+
+class Turn(Message, frozen=True):
+    """What one side said."""
+
+    role: Role
+    text: str
+
+
+class Turns(Message, frozen=True):
+    """The turns that are held, the oldest first, and the bytes of their texts."""
+
+    turns: tuple[Turn, ...]
+    bytes: int
 
 
 class Unsealed(Message, frozen=True):
@@ -399,6 +434,7 @@ SessionReply = (
     | Answered
     | Granted
     | Held
+    | Turns
     | Unsealed
     | Refused
 )

@@ -82,6 +82,9 @@ class Conversation:
             m.Ask: workspace.ask,
             m.MintGrant: workspace.mint_grant,
             m.Summarise: lambda _: workspace.summarise(),
+            m.AppendTurn: lambda request: workspace.turns.append(m.Turn(role=request.role, text=request.text)),
+            m.ReadTurns: lambda _: workspace.turns.read(),
+            m.ClearTurns: lambda _: workspace.turns.clear(),
             m.Seal: workspace.seal,
             m.Unseal: workspace.unseal,
         }

@@ -29,6 +29,7 @@ from sessions.limits import SessionLimits
 from sessions.links import Links
 from sessions.messages import FILENAME_PURPOSE, SOURCE_LINK_PURPOSE
 from sessions.resumable import Resumables
+from sessions.turns import RecentTurns
 from sessions.uploads import FileMark, Idempotency, Upload
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
@@ -64,6 +65,7 @@ class Workspace:
     def __init__(self, config: WorkspaceConfig) -> None:
         self.shelf = Shelf()
         self.idempotency = Idempotency()
+        self.turns = RecentTurns()
         self.resumables = Resumables(
             begin=lambda: self.begin_upload(None),
             commit=lambda upload: self.commit(upload, None),
@@ -205,6 +207,7 @@ class Workspace:
             chunks=self._collection.count(),
             bytes=sum(state.bytes for state in states),
             quarantined_files=len(list(folder.iterdir())) if folder.is_dir() else 0,
+            turns=len(self.turns.read().turns),
         )
 
     def seal(self, request: m.Seal) -> m.SealedText:

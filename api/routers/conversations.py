@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api import conversing
+from api import continuing, conversing
 from api.dependencies import CurrentSession, Db, Res, SeenSession
 from api.problems import TAKES_JSON
 from api.routers import refuses
@@ -37,6 +37,14 @@ def list_conversations(wanted: PageRequest, db: Db, session: SeenSession) -> wir
 def get_conversation(conversation_id: str, db: Db, session: SeenSession) -> wire.Conversation:
     """Return one conversation."""
     return wire.Conversation.of(service.get(db, conversation_id, user_id=session.user_id))
+
+
+@router.get("/conversations/{conversation_id}/context", responses=refuses(SessionExpired, NotAllowed, NoSuchThing))
+def continue_conversation(
+    conversation_id: str, resources: Res, db: Db, session: SeenSession
+) -> wire.ConversationContext:
+    """Return what a tutor may know to continue a conversation. Dialogue is not among it: none was kept."""
+    return continuing.context(resources, db, session, conversation_id)
 
 
 @router.post("/conversations/{conversation_id}/usage", responses=refuses(*_REFUSALS))

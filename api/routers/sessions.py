@@ -61,6 +61,7 @@ def look(resources: Res, session: SeenSession) -> wire.SessionHoldings:
         chunks=held.chunks,
         bytes=held.bytes,
         quarantined_files=held.quarantined_files,
+        turns=held.turns,
         opened_at=session.info.opened_at,
         expires_at=end_of_lease(resources, session.session_id),
         idle_timeout_seconds=session.info.idle_seconds,

@@ -9,10 +9,11 @@ from pydantic import ConfigDict, Field
 from api.schemas import Outgoing
 from api.schemas.accounts import Language
 from api.schemas.record import NUMBER, Metadata, Money4, RecordId, TimeZone
+from api.schemas.scenarios import Scenario
 from models.conversations import service
 from models.conversations.service import MAX_TOKENS, ConversationInfo
 from models.language_names import LANGUAGE_NAMES
-from models.vocabulary import Topic
+from models.vocabulary import FeedbackType, Topic
 
 
 class NewConversation(Metadata):
@@ -62,6 +63,36 @@ class Conversation(Outgoing):
         """Return the wire form of a conversation."""
         own = {name: getattr(info, name) for name in cls.model_fields if name != "label"}
         return cls(label=label(info), **own)
+
+
+class PastDocument(Outgoing):
+    """That a document was there; its name only where the learner's own sign-in opens it. Its content is gone."""
+
+    document_id: str
+    filename: Annotated[str | None, Field(repr=False)]
+    file_type: str | None
+    pages: int
+    language: str | None
+    status: str
+    uploaded_at: datetime
+
+
+class FeedbackSummary(Outgoing):
+    """One kind of feedback in a conversation."""
+
+    feedback_type: FeedbackType
+    times: int
+    mean_score: float
+
+
+class ConversationContext(Outgoing):
+    """What a tutor may know of a past conversation. ``upload_again``: its documents are gone with their session."""
+
+    conversation: Conversation
+    scenario: Scenario | None
+    documents: list[PastDocument]
+    feedback: list[FeedbackSummary]
+    upload_again: bool
 
 
 class Conversations(Outgoing):

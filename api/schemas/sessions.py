@@ -42,6 +42,7 @@ class SessionHoldings(Outgoing):
     chunks: int
     bytes: int
     quarantined_files: int
+    turns: int
     opened_at: datetime
     expires_at: datetime
     idle_timeout_seconds: int

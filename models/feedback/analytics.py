@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -31,11 +32,12 @@ def by_week(db: Session, user_id: str, first: date, last: date) -> list[Trend]:
     return [Trend(when, kind, times, mean(total, times)) for when, kind, times, total in db.execute(grouped)]  # pyright: ignore[reportArgumentType]  # A check constraint keeps the type closed.
 
 
-def of_conversation(db: Session, conversation_id: str) -> list[tuple[str, int, Decimal]]:
+def of_conversation(db: Session, conversation_id: str) -> list[tuple[FeedbackType, int, Decimal]]:
     """Return type, number and mean score of the feedback in one conversation."""
     wanted = select(Feedback.feedback_type, func.count(), func.sum(Feedback.score))
     wanted = wanted.where(Feedback.conversation_id == conversation_id).group_by(Feedback.feedback_type)
-    return [(kind, times, mean(total, times)) for kind, times, total in db.execute(wanted.order_by("feedback_type"))]
+    found = db.execute(wanted.order_by(Feedback.feedback_type))
+    return [(cast("FeedbackType", kind), times, mean(total, times)) for kind, times, total in found]
 
 
 def mean(total: Decimal, times: int) -> Decimal:

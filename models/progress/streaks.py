@@ -104,4 +104,4 @@ def _done(db: Session, user_id: str) -> list[tuple[str, str, str | None, int]]:
     """Return kind, language and topic of what a learner did, and how often."""
     what = (ActivityEvent.kind, ActivityEvent.language, ActivityEvent.topic)
     wanted = select(*what, func.count()).where(ActivityEvent.user_id == user_id).group_by(*what)
-    return [tuple(row) for row in db.execute(wanted)]
+    return [(kind, language, topic, times) for kind, language, topic, times in db.execute(wanted)]

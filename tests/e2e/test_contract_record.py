@@ -12,7 +12,7 @@ import pytest
 
 from api.client import Client, LearnerSession
 from api.schemas.record import DIALOGUE_NAMES
-from tests.conftest import new_learner
+from tests.conftest import PASSWORD, new_learner
 from tests.support import inspection, residue
 from tests.support.service import Service
 
@@ -170,3 +170,48 @@ def test_an_archive_holds_every_row_and_an_erasure_counts_them(service: Service,
         assert len(read) == len(rows)
         assert all(row.keys() <= described[name].keys() for row in rows if name != "receipts")
     assert learner.session_id == tables["sessions"][0]["session_id"]
+
+
+def test_turns_are_held_bounded_and_cleared(http: httpx2.Client) -> None:
+    path = "/v1/sessions/current/turns"
+    wanted = [{"role": "learner" if number % 2 else "tutor", "text": f"turn {number}"} for number in range(45)]
+    held = [http.post(path, json=turn).json() for turn in wanted][-1]
+
+    read = http.get(path).json()
+    seen = http.get("/v1/sessions/current").json()["turns"]
+    cleared = http.delete(path).json()
+
+    assert [turn["text"] for turn in read["turns"]] == [f"turn {number}" for number in range(5, 45)]
+    assert held == {"turns": 40, "bytes": read["bytes"]}
+    assert seen == 40
+    assert cleared == {"turns": 0, "bytes": 0}
+    assert http.get(path).json() == {"turns": [], "bytes": 0}
+
+
+def test_a_conversation_is_continued_with_facts_and_without_dialogue(service: Service, client: Client) -> None:
+    first, marker = new_learner(client, languages=("fr",)), residue.new_marker()
+    (document,) = first.upload(("holiday.txt", f"The {marker} leaves at seven.".encode(), "text/plain"))
+    first.wait(document.document_id)
+    with service.client(first.signed_in.token) as http:
+        wish = {"target_language": "fr", "scenario_id": "fr-a1-two-croissants"}
+        talk = http.post("/v1/conversations", json=wish).json()
+        judged = {"feedback_type": "fluency", "conversation_id": talk["conversation_id"]}
+        for score in (0.5, 1):
+            http.post("/v1/feedback", json=judged | {"score": score, "suggestions": f"Slow down, {marker}."})
+        http.post("/v1/sessions/current/turns", json={"role": "learner", "text": f"Deux {marker}"})
+        path = f"/v1/conversations/{talk['conversation_id']}/context"
+        here = http.get(path).json()
+        email = http.get("/v1/accounts/me/export").json()["email"]
+    first.sign_out()
+    with client.sign_in(email, PASSWORD) as later, service.client(later.signed_in.token) as http:
+        found = http.get(path)
+        turns = http.get("/v1/sessions/current/turns").json()["turns"]
+
+    context = found.json()
+    assert (here["upload_again"], context["upload_again"]) == (False, True)
+    assert context["scenario"]["topic"] == "shopping"
+    assert context["conversation"]["end_time"], "its session is over, so it is too"
+    assert [each["filename"] for each in context["documents"]] == ["holiday.txt"]
+    assert context["feedback"] == [{"feedback_type": "fluency", "times": 2, "mean_score": 0.75}]
+    assert turns == []
+    assert marker not in found.text

@@ -42,6 +42,15 @@ def upload_everywhere(session: LearnerSession, marker: str) -> None:
     assert any(marker in passage.text for passage in session.ask(f"Where does the {marker} nest?").passages)
 
 
+def say_everywhere(service: Service, session: LearnerSession, marker: str) -> None:
+    """Put the marker where a tutor can: a turn of the conversation, a suggestion."""
+    with service.client(session.signed_in.token) as http:
+        http.post("/v1/sessions/current/turns", json={"role": "learner", "text": sentence(marker)})
+        http.post("/v1/feedback", json={"feedback_type": "other", "score": 0, "suggestions": sentence(marker)})
+        assert marker in http.get("/v1/sessions/current/turns").text
+        assert marker in http.post("/v1/searches/feedback", json={}).text
+
+
 def test_after_sign_out_nothing_of_the_session_is_found_anywhere(service: Service, learner: LearnerSession) -> None:
     sign_out_and_search(service, learner, inspection.folders(service))
 
@@ -60,6 +69,7 @@ def sign_out_and_search(service: Service, learner: LearnerSession, folders: list
     """Upload a marker in every way, find it, sign out, and find it nowhere."""
     marker = residue.new_marker()
     upload_everywhere(learner, marker)
+    say_everywhere(service, learner, marker)
     before = residue.in_memory(inspection.processes(service), marker)
     controls = [folder / "control" for folder in folders]
     for control in controls:

@@ -22,6 +22,7 @@ from api.schemas.progress import NewActivities
 from api.schemas.queries import Question
 from api.schemas.scenarios import ScenarioFilter
 from api.schemas.sessions import GrantRequest, SignIn
+from api.schemas.turns import NewTurn
 from api.schemas.usage import BudgetWish, NewUsage, SpendingCheck
 from api.settings import Settings
 
@@ -41,6 +42,7 @@ REQUESTS: list[type[BaseModel]] = [
     NewFeedback,
     FeedbackPageRequest,
     Range,
+    NewTurn,
 ]
 DOCS = Path(__file__).parents[3] / "docs"
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
@@ -169,6 +171,10 @@ def test_the_contract_has_these_routes() -> None:
         ("POST", "/v1/feedback"),
         ("GET", "/v1/feedback/{feedback_id}"),
         ("POST", "/v1/searches/feedback"),
+        ("GET", "/v1/conversations/{conversation_id}/context"),
+        ("POST", "/v1/sessions/current/turns"),
+        ("GET", "/v1/sessions/current/turns"),
+        ("DELETE", "/v1/sessions/current/turns"),
         ("GET", "/v1/progress"),
         ("POST", "/v1/progress/events"),
         ("POST", "/v1/usage"),
