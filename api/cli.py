@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from api.receipts import PublishedKey
     from api.settings import Settings
+    from models.database import Database
 
 REFUSED, USAGE, UNREACHABLE, INVALID_RECEIPT, DOCUMENT_FAILED = 1, 2, 3, 4, 5
 
@@ -57,6 +60,38 @@ def migrate() -> None:
     except DatabaseRefused as refusal:
         _fail(USAGE, f"The database is refused: {refusal}.")
     typer.echo("The database has the newest form.")
+
+
+_BackupKey = Annotated[
+    Path | None, typer.Option(help="The key: 32 bytes, mode 0600. [default: backup-key in the data folder]")
+]
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], key: _BackupKey = None) -> None:
+    """Write the whole record, as it is at this moment, into a sealed file. The service may go on meanwhile."""
+    from api.backup import load_key, save
+
+    settings = _settings()
+    with _explained_backup(), _record(settings) as database:
+        counts = save(database, load_key(key or settings.data_dir / "backup-key", make=True), file)
+    typer.echo(f"Backed up {sum(counts.values())} rows. Keep the key apart from the file: without it nothing opens.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The backup.")], key: _BackupKey = None
+) -> None:
+    """Fill an empty record from a backup, all or nothing. Sessions of that time are ended, each with a receipt."""
+    from api.backup import bring_back, load_key
+    from models.receipts.signing import Signer
+
+    settings = _settings()
+    with _explained_backup(), _record(settings) as database:
+        database.migrate()
+        signer = Signer.load(settings.key_file("receipt-key"))
+        counts = bring_back(database, load_key(key or settings.data_dir / "backup-key", make=False), file, signer)
+    typer.echo(f"Restored {sum(counts.values())} rows.")
 
 
 @models.command()
@@ -125,6 +160,34 @@ def main() -> None:
             raise
         typer.echo(message, err=True)
         sys.exit(code)
+
+
+@contextlib.contextmanager
+def _record(settings: "Settings") -> "Generator[Database]":
+    from models.database import Database
+
+    database = Database(settings.resolved_database_url, ca_file=settings.database_ca_file)
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+@contextlib.contextmanager
+def _explained_backup() -> "Generator[None]":
+    """Say in a sentence why a backup or a restore is refused."""
+    from models.backup import BackupRefused
+    from models.database import DatabaseRefused
+    from models.keyfile import KeyFileRefused
+
+    try:
+        yield
+    except FileExistsError:
+        _fail(USAGE, "This file exists; a backup replaces none.")
+    except (BackupRefused, DatabaseRefused, KeyFileRefused) as refusal:
+        _fail(USAGE, f"Refused: {refusal}.")
+    except OSError as error:
+        _fail(USAGE, f"The file cannot be written or read: {error.strerror}.")
 
 
 def _explained(error: Exception) -> tuple[int | None, str]:

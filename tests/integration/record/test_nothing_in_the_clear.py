@@ -1,5 +1,6 @@
 """The record, given away whole, holds no word of a learner's own: not in its rows, not in its files."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from models.accounts.service import Accounts, NewAccount
 from models.database import Database
 from models.documents import service as documents
 from models.documents.service import Facts
+from models.feedback import service as feedback
+from models.feedback.service import NewFeedback
 from models.ids import new_id
 from models.migrations.tables import metadata
 from models.sealing import seal
@@ -20,13 +23,16 @@ from models.sessions import service as sessions
 from tests.support import mariadb
 from tests.support.record import open_session
 from tests.support.residue import in_bytes, in_files, new_marker
+from tests.support.two_years import fill
 
 
 class Learner:
     """One learner whose every word is a marker of its own, all of them written to the record."""
 
     def __init__(self, database: Database) -> None:
-        self.markers = {kind: new_marker() for kind in ("name", "mail", "password", "file", "link", "type", "tongue")}
+        self.markers = {
+            kind: new_marker() for kind in ("name", "mail", "password", "file", "link", "type", "tongue", "advice")
+        }
         words = self.markers
         accounts = Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), LookupKey(bytes(range(32))))
         email = f"{words['mail']}@example.org"
@@ -45,7 +51,11 @@ class Learner:
             sealed_filename=self.sealed,
             sealed_source_link=seal(self.key, words["link"].encode(), purpose="source link"),
         )
+        fill(database, self.user_id, session_id, seed=1, days=40)
+        advice = seal(self.key, words["advice"].encode(), purpose="suggestion")
+        judged = NewFeedback(session_id, self.user_id, "grammar", Decimal(1), sealed_suggestions=advice)
         with database.transaction() as db:
+            feedback.give(db, judged)
             documents.insert(db, [fact], user_id=self.user_id, session_id=session_id)
         with database.transaction() as db:
             sessions.begin_ending(db, session_id, "sign_out")

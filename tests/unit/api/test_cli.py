@@ -1,5 +1,6 @@
 """The command line: what it imports, what it prints, and the code it ends with."""
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -68,7 +69,7 @@ def key_file(signer: Signer, tmp_path: Path) -> Path:
 def test_help_names_every_command_and_the_exit_codes() -> None:
     shown = mayfly("--help").stdout
 
-    for word in ("serve", "migrate", "models", "demo", "verify-receipt", "Exit codes"):
+    for word in ("serve", "migrate", "models", "demo", "verify-receipt", "backup", "restore", "Exit codes"):
         assert word in shown
 
 
@@ -181,3 +182,25 @@ def test_what_is_refused_is_said_without_a_traceback(
     assert asked.returncode == 2
     assert "is refused" in asked.stderr
     assert "Traceback" not in asked.stderr
+
+
+def test_a_backup_is_restored_once_and_with_its_own_key_only(tmp_path: Path) -> None:
+    first, second, key = tmp_path / "first", tmp_path / "second", tmp_path / "key"
+    saved = str(tmp_path / "record.backup")
+    mayfly("migrate", MAYFLY_DATA_DIR=str(first))
+
+    backed_up = mayfly("backup", saved, "--key", str(key), MAYFLY_DATA_DIR=str(first))
+    again = mayfly("backup", saved, "--key", str(key), MAYFLY_DATA_DIR=str(first))
+    without_key = mayfly("restore", saved, MAYFLY_DATA_DIR=str(second))
+    restored = mayfly("restore", saved, "--key", str(key), MAYFLY_DATA_DIR=str(second))
+
+    assert (backed_up.returncode, restored.returncode) == (0, 0), backed_up.stderr + restored.stderr
+    assert (again.returncode, without_key.returncode) == (2, 2)
+    assert "replaces none" in again.stderr
+    assert "backup-key is not there" in without_key.stderr
+    found = list[list[tuple[str]]]()
+    for folder in (first, second):
+        with contextlib.closing(sqlite3.connect(folder / "record.sqlite")) as record:
+            found.append(record.execute("SELECT scenario_id FROM learning_scenarios ORDER BY scenario_id").fetchall())
+    assert found[0] == found[1]
+    assert len(found[0]) >= 24
