@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, CursorResult, Update, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Update, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.conversations.tables import Conversation
@@ -138,11 +138,6 @@ def of_user(db: Session, user_id: str) -> list[ConversationInfo]:
     """Return all conversations of an account in the order of their start, for its export."""
     wanted = select(Conversation).where(Conversation.user_id == user_id).order_by(Conversation.start_time)
     return [_info(row) for row in db.scalars(wanted)]
-
-
-def count(db: Session, user_id: str) -> int:
-    """Return how many conversations an account has."""
-    return db.scalar(select(func.count()).select_from(Conversation).where(Conversation.user_id == user_id)) or 0
 
 
 def minutes(info: ConversationInfo) -> int:

@@ -81,12 +81,6 @@ def of_user(db: Session, user_id: str) -> list[ActivityInfo]:
     return [_info(row) for row in db.scalars(wanted.order_by(ActivityEvent.occurred_at, ActivityEvent.event_id))]
 
 
-def days_of_user(db: Session, user_id: str) -> list[LocalDay]:
-    """Return the days on which an account practised, for its export."""
-    wanted = select(ActivityDay).where(ActivityDay.user_id == user_id).order_by(ActivityDay.day)
-    return [LocalDay(row.day, row.starts_at, row.ends_at) for row in db.scalars(wanted)]
-
-
 def _known(db: Session, event_ids: Sequence[str], user_id: str) -> set[str]:
     wanted = select(ActivityEvent.event_id).where(
         ActivityEvent.user_id == user_id, ActivityEvent.event_id.in_(event_ids)

@@ -105,9 +105,3 @@ def may_spend(db: Session, user_id: str, cost: Decimal, ceilings: Ceilings) -> V
         account=state_of(mine.spent + cost, mine.limit, mine.warn_percent),
         deployment=state_of(everybody + cost, ceilings.deployment, ceilings.warn_percent),
     )
-
-
-def of_user(db: Session, user_id: str) -> tuple[Decimal, int] | None:
-    """Return the limit and the warning of an account's own budget, for its export; ``None`` without one."""
-    own = db.get(UsageBudget, user_id, populate_existing=True)
-    return None if own is None else (own.monthly_limit, own.warn_percent)

@@ -112,7 +112,7 @@ def test_a_backup_holds_no_token_and_nothing_in_the_clear(database: Database, fi
     written = io.BytesIO()
     backup.write(database, KEY, written)
 
-    opened = [row for name, found in backup._frames(KEY, io.BytesIO(written.getvalue())) for row in found]
+    opened = [row for _, found in backup._frames(KEY, io.BytesIO(written.getvalue())) for row in found]
 
     assert any(row.get("user_id") == filled.user_id for row in opened), "the rows are there once it is opened"
     assert {row["token_hash"] for row in opened if "token_hash" in row} == {None}
