@@ -29,6 +29,8 @@ def by_week(db: Session, user_id: str, first: date, last: date) -> list[Spend]:
     sums = (func.count(), func.sum(ApiUsage.tokens), func.sum(ApiUsage.duration_ms), func.sum(ApiUsage.cost))
     mine = (ApiUsage.user_id == user_id, ApiUsage.used_on.between(first, last))
     grouped = select(week, ApiUsage.service_name, *sums).where(*mine).group_by(week, ApiUsage.service_name)
+    # Over a long range MariaDB takes the primary key, whose rows are four times as wide.
+    grouped = grouped.with_hint(ApiUsage, "FORCE INDEX (ix_api_usage_log_by_day)", "mariadb")
     return [
         Spend(when, service_name, requests, int(tokens), int(duration_ms), cost)
         for when, service_name, requests, tokens, duration_ms, cost in db.execute(
