@@ -3,6 +3,7 @@
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 FUZZ_SECONDS ?= 60
+TEST_WORKERS ?= 2
 BENCH_SIZE ?= small
 
 help: ## Show this list
@@ -12,7 +13,7 @@ run: setup-run ## Install what is missing, then serve on 127.0.0.1:8000
 	@exec $(BIN)/mayfly serve
 
 test: setup-test ## Install what the tests need, then run all of them
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 lint: setup-test ## Check style and format of every Python file and script
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -48,7 +48,7 @@ def test_a_file_that_came_over_many_connections_is_found(session: Session) -> No
     assert told.document is not None
     assert session.finished(told.document.document_id).status == "ready"
     assert told.document.bytes == len(short)
-    assert any(CANARY in text for text in session.ask("Where does the bee sleep?"))
+    assert any(CANARY in text for text in session.ask("Where does the xylocopa sleep until April?"))
     assert session.hosting.sealed_files() == []
 
 
