@@ -5,6 +5,8 @@
 Every question of XQuAD is asked three times: with its paragraph there; with that one paragraph taken away, so that four
 others of its article stay; and with its whole article taken away. Thresholds are set on the even articles, at 3 % of
 the questions that have an answer, and judged on the odd ones. ``now`` judges all questions by the card's own bands.
+``by size`` does so in one language for sessions of a few articles, chosen at random by a fixed seed, with and without
+the right paragraph, through the very judge that answers questions.
 """
 
 import argparse
@@ -20,11 +22,13 @@ from benchmarks import questions as q
 from benchmarks.machine import describe
 from vectorstore import lexical
 from vectorstore.fuse import Scores
+from vectorstore.relevance import allowance
 from vectorstore.terms import terms_of
 
 PAIRS = [(asked, held) for asked in q.LANGUAGES for held in q.LANGUAGES]
 REFUSED = 3  # per cent of the questions that have an answer
 WEIGHTS = (0.0, 0.2, 0.3, 0.42, 0.6)
+SIZES = (5, 10, 20, 40, 80, 160, 235)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,40 @@ def now(cases: list[Case], threshold: float, weight: float) -> dict[str, float]:
     }
 
 
+def in_a_session(language: str, step: int, size: int) -> tuple[list[float], list[float]]:
+    """Return the most evidence without the answer, and that of the right paragraph, in sessions of so many."""
+    asked, vectors = q.load(language, step), q.paragraph_vectors(language)
+    weight, draw = q.embedder().card.evidence_weight, np.random.default_rng(size)
+    absent, right = list[float](), list[float]()
+    for text, vector, answer in zip(asked.questions, q.question_vectors(language, step), asked.right, strict=True):
+        articles = draw.permutation(
+            np.delete(np.arange(len(vectors) // q.ARTICLE_PARAGRAPHS), answer // q.ARTICLE_PARAGRAPHS)
+        )
+        others = (articles[:, None] * q.ARTICLE_PARAGRAPHS + np.arange(q.ARTICLE_PARAGRAPHS)).ravel()
+        for places, kept in ((others[:size], absent), (np.append(answer, others[: size - 1]), right)):
+            covered = lexical.coverage([lexical.index([asked.paragraphs[at] for at in places])], terms_of(text))[0]
+            evidence = vectors[places] @ vector + weight * covered
+            kept.append(float(evidence.max() if kept is absent else evidence[0]))
+    return absent, right
+
+
+def by_size(step: int) -> dict[str, dict[str, float]]:
+    """Tell for sessions of several sizes what the judge refuses, and below what nine in ten of the absent lie."""
+    found = dict[str, dict[str, float]]()
+    card = q.embedder().card
+    for size in SIZES:
+        pairs = [in_a_session(language, step, size) for language in q.LANGUAGES]
+        absent, right = (np.array([each for pair in pairs for each in pair[kind]]) for kind in (0, 1))
+        threshold = card.relevance.medium - allowance(card, size)
+        found[str(size)] = {
+            "threshold": round(threshold, 3),
+            "nine in ten of the absent": round(float(np.percentile(absent, 90)), 3),
+            "there": round(float(np.mean(right < threshold)), 3),
+            "article away": round(float(np.mean(absent < threshold)), 3),
+        }
+    return found
+
+
 def measure(step: int) -> dict[str, Any]:
     """Compare weights of the words within one language and across languages, and judge the card's bands."""
     cases = {pair: case(*pair, step) for pair in PAIRS}
@@ -90,6 +128,7 @@ def measure(step: int) -> dict[str, Any]:
             f"{asked}:{held}": now([found], low if asked == held else across, weight)
             for (asked, held), found in cases.items()
         },
+        "by size": by_size(2 * step),
     }
 
 

@@ -134,6 +134,10 @@ class Collection:
         """Say whether any document, or any of those named, can be found."""
         return bool(self._searchable(document_ids))
 
+    def size(self, document_ids: Sequence[str] | None = None) -> int:
+        """Return how many chunks can be found, in all documents or in those named."""
+        return sum(map(len, self._searchable(document_ids)))
+
     def count(self) -> int:
         """Return how many chunks are held, published or not."""
         with self._lock:

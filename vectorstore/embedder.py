@@ -30,10 +30,10 @@ class ModelCard(msgspec.Struct, frozen=True):
     """Which model made a vector. Published in ``GET /v1/assurance``.
 
     ``sha256`` is the hash of the weights' source file, or for an endpoint that of its address and its model's name;
-    ``max_tokens`` is the window, special tokens and prefix
-    included. ``relevance`` holds where question and passage share a language, ``relevance_across`` where not.
-    ``lexical_weight`` is what a full match of words adds to a cosine when chunks are put in order, ``evidence_weight``
-    when their relevance is judged; both grow with how far the model's cosines lie apart.
+    ``max_tokens`` is the window, special tokens and prefix included. ``relevance`` holds where question and passage
+    share a language, ``relevance_across`` where not. ``lexical_weight`` is what a full match of words adds to a cosine
+    when chunks are put in order, ``evidence_weight`` when their relevance is judged; both grow with how far the model's
+    cosines lie apart. ``chance_evidence`` is how much more evidence the best of e times as many wrong chunks has.
     """
 
     name: str
@@ -47,6 +47,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     relevance_across: RelevanceBands
     lexical_weight: float = 0.2
     evidence_weight: float = 0.4
+    chance_evidence: float = 0.0
 
     @property
     def identity(self) -> str:

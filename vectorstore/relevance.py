@@ -2,9 +2,11 @@
 
 Evidence is the cosine plus the weighted share of the question that the chunk's words cover. Of the rules tried (either
 alone, both, the lead over other chunks, the best sentence, logistic regressions of these) this one tells questions
-whose answer is not there from others as well as any; the figures are in benchmarks/README.md.
+whose answer is not there from others as well as any; the figures are in benchmarks/README.md. The best of many wrong
+chunks has more evidence than the best of few, by chance: it grows with the logarithm of their number.
 """
 
+import math
 from collections.abc import Sequence
 
 from models.content import Relevance
@@ -14,23 +16,28 @@ from vectorstore.language import identify
 
 # Questions of XQuAD in en, es, zh and ar: above this, 99 % of the answers given are right and 1 % get none.
 _MIN_LANGUAGE_PROBABILITY = 0.3
+# The bands are measured among so many chunks, and what chance adds down to the second number.
+_MEASURED_CHUNKS, _LEAST_CHUNKS = 240, 5
 
 
 class Judge:
     """Judges chunks for one question: what is much depends on whether question and chunk share a language.
 
-    A question whose language cannot be told (a formula, a name) is held to the stricter bands of one language.
+    Within one language it also depends on how many ``chunks`` were searched: of few, less is asked. A question whose
+    language cannot be told (a formula, a name) is held to the stricter bands of one language.
     """
 
-    def __init__(self, card: ModelCard, question: str) -> None:
+    def __init__(self, card: ModelCard, question: str, *, chunks: int = _MEASURED_CHUNKS) -> None:
         self._card = card
+        self._allowance = allowance(card, chunks)
         self._language = identify(question, min_probability=_MIN_LANGUAGE_PROBABILITY)
 
     def relevance(self, hit: Hit) -> Relevance | None:
         """Name the band of a chunk; ``None`` when it is not relevant. One that has the quoted phrase is."""
         one_language = self._language is None or self._language == hit.language
         bands = self._card.relevance if one_language else self._card.relevance_across
-        found = band_of(hit.cosine + self._card.evidence_weight * hit.coverage, bands)
+        evidence = hit.cosine + self._card.evidence_weight * hit.coverage + (self._allowance if one_language else 0.0)
+        found = band_of(evidence, bands)
         return "medium" if hit.quoted and found in {None, "low"} else found
 
     def relevant(self, hits: Sequence[Hit]) -> list[Hit]:
@@ -40,6 +47,12 @@ class Judge:
         """
         found = {self.relevance(hit) for hit in hits}
         return [hit for hit in hits if self.relevance(hit)] if found & {"medium", "high"} else []
+
+
+def allowance(card: ModelCard, chunks: int) -> float:
+    """Return how much evidence is not asked for because so few chunks were searched."""
+    counted = min(max(chunks, _LEAST_CHUNKS), _MEASURED_CHUNKS)
+    return card.chance_evidence * math.log(_MEASURED_CHUNKS / counted)
 
 
 def band_of(evidence: float, bands: RelevanceBands) -> Relevance | None:

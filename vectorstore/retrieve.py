@@ -75,7 +75,7 @@ class Retrieval:
         hits = self._collection.search(vector, candidates, question.document_ids, question.language, words=asked.words)
         if self._reranker is not None:
             hits = self._reranker.rerank(asked, hits)
-        judge = Judge(self._collection.card, question.text)
+        judge = Judge(self._collection.card, question.text, chunks=self._collection.size(question.document_ids))
         relevant = judge.relevant(hits)
         chosen = choose(hits if question.doubtful else relevant, question.top_k)
         quotations = quote(chosen, question.max_tokens, self._collection.passage)

@@ -43,6 +43,18 @@ def test_a_question_in_no_language_is_held_to_the_stricter_bands():
     assert Judge(CAREFUL, "17").relevance(found(0.35, language="fr")) is None
 
 
+def test_of_few_chunks_less_is_asked_than_of_many():
+    lenient = msgspec.structs.replace(CAREFUL, chance_evidence=0.02)
+
+    assert Judge(lenient, QUESTION, chunks=10_000).relevance(found(0.65)) == "low"
+    assert Judge(lenient, QUESTION, chunks=240).relevance(found(0.65)) == "low"
+    assert Judge(lenient, QUESTION, chunks=10).relevance(found(0.65)) == "medium"
+    assert Judge(lenient, QUESTION, chunks=1).relevance(found(0.61)) == "low", "one is treated as five"
+    assert Judge(lenient, QUESTION, chunks=10).relevance(found(0.29, language="fr")) == "low", (
+        "measured in one language"
+    )
+
+
 def test_low_passages_are_given_beside_better_ones_only():
     judge = Judge(CAREFUL, QUESTION)
     low, medium, none = found(0.6), found(0.8), found(0.4)
