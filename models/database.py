@@ -11,9 +11,9 @@ import ipaddress
 from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, text
+from sqlalchemy import CursorResult, DateTime, Dialect, Engine, Executable, MetaData, create_engine, event, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -68,6 +68,12 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Read UTC with its zone."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def hits(db: Session, statement: Executable) -> int:
+    """Carry out a statement that writes, without a look at objects in memory; return how many rows it met."""
+    result = cast("CursorResult[Any]", db.execute(statement.execution_options(synchronize_session=False)))
+    return result.rowcount
 
 
 def now() -> datetime:

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, CursorResult, Update, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from models.conversations.tables import Conversation
-from models.database import now
+from models.database import hits, now
 from models.errors import NoSuchThing
 from models.holding import hold_open_session
 from models.ids import new_id
@@ -95,7 +94,7 @@ def add_usage(db: Session, conversation_id: str, *, user_id: str, tokens: int, c
         "total_ai_tokens_used": Conversation.total_ai_tokens_used + tokens,
         "estimated_cost": Conversation.estimated_cost + cost,
     }
-    if _hits(db, added.values(values)) != 1:
+    if hits(db, added.values(values)) != 1:
         raise NoSuchThing
     return get(db, conversation_id, user_id=user_id)
 
@@ -103,7 +102,7 @@ def add_usage(db: Session, conversation_id: str, *, user_id: str, tokens: int, c
 def end(db: Session, conversation_id: str, *, user_id: str) -> ConversationInfo:
     """End a conversation; one that has ended stays as it is. Raises ``NoSuchThing``."""
     mine = update(Conversation).where(_is(conversation_id, user_id))
-    if _hits(db, mine.values(user_id=user_id)) != 1:  # Holds the row, so that of two ends the first stands.
+    if hits(db, mine.values(user_id=user_id)) != 1:  # Holds the row, so that of two ends the first stands.
         raise NoSuchThing
     info = get(db, conversation_id, user_id=user_id)
     if info.end_time is None:
@@ -153,7 +152,7 @@ def _end(db: Session, info: ConversationInfo, moment: datetime) -> None:
     mine = update(Conversation).where(
         Conversation.conversation_id == info.conversation_id, Conversation.end_time.is_(None)
     )
-    _hits(db, mine.values(end_time=moment, duration_seconds=seconds))
+    hits(db, mine.values(end_time=moment, duration_seconds=seconds))
 
 
 def _is(conversation_id: str, user_id: str) -> ColumnElement[bool]:
@@ -165,11 +164,6 @@ def _follows(last: ConversationInfo) -> ColumnElement[bool]:
         Conversation.start_time == last.start_time, Conversation.conversation_id < last.conversation_id
     )
     return or_(Conversation.start_time < last.start_time, at_the_same_time)
-
-
-def _hits(db: Session, statement: Update) -> int:
-    result = cast("CursorResult[Any]", db.execute(statement.execution_options(synchronize_session=False)))
-    return result.rowcount
 
 
 _FIELDS: Sequence[str] = [field.name for field in fields(ConversationInfo)]

@@ -8,18 +8,15 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, and_, column, or_, select, table
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from models.database import now
 from models.errors import NoSuchThing
 from models.feedback.tables import Feedback
-from models.holding import hold_open_session
+from models.holding import hold_open_session, require_own_conversation
 from models.ids import new_id
 from models.vocabulary import FeedbackType
-
-# Only named, to see whose a conversation is; what it holds is the conversations' own business.
-_conversations = table("conversations", column("conversation_id"), column("user_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ def give(db: Session, new: NewFeedback) -> FeedbackInfo:
     """Write one judgement. Raises ``NoSuchThing`` for a conversation that is not the account's, ``SessionExpired``."""
     hold_open_session(db, new.session_id)
     if new.conversation_id is not None:
-        _require_own(db, new.conversation_id, new.user_id)
+        require_own_conversation(db, new.conversation_id, new.user_id)
     moment = now()
     own = {name: getattr(new, name) for name in NewFeedback.__slots__}
     row = Feedback(feedback_id=new_id(), given_on=moment.date(), created_at=moment, **own)
@@ -78,7 +75,7 @@ def page(
     """
     wanted = select(Feedback).where(Feedback.user_id == user_id)
     if conversation_id is not None:
-        _require_own(db, conversation_id, user_id)
+        require_own_conversation(db, conversation_id, user_id)
         wanted = wanted.where(Feedback.conversation_id == conversation_id)
     if after is not None:
         wanted = wanted.where(_follows(get(db, after, user_id=user_id)))
@@ -90,12 +87,6 @@ def of_user(db: Session, user_id: str) -> list[FeedbackInfo]:
     """Return all judgements of an account in the order of time, for its export."""
     wanted = select(Feedback).where(Feedback.user_id == user_id)
     return [_info(row) for row in db.scalars(wanted.order_by(Feedback.created_at, Feedback.feedback_id))]
-
-
-def _require_own(db: Session, conversation_id: str, user_id: str) -> None:
-    whose = select(_conversations.c.user_id).where(_conversations.c.conversation_id == conversation_id)
-    if db.scalar(whose) != user_id:
-        raise NoSuchThing
 
 
 def _follows(last: FeedbackInfo) -> ColumnElement[bool]:

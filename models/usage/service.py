@@ -7,19 +7,15 @@ loses a cent. Refuses to tie a request to another account's conversation. Budget
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import CursorResult, column, func, select, table, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from models.database import now
-from models.errors import NoSuchThing
-from models.holding import hold_account
+from models.database import hits, now
+from models.holding import hold_account, require_own_conversation
 from models.usage.tables import ApiUsage, ErasedUsage, UsageMonth
 from models.vocabulary import ServiceName
-
-# Only named, to see whose a conversation is; what it holds is the conversations' own business.
-_conversations = table("conversations", column("conversation_id"), column("user_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ def record(db: Session, usage: Usage, *, user_id: str) -> bool:
     if db.get(ApiUsage, (user_id, usage.usage_id), populate_existing=True) is not None:
         return False
     if usage.conversation_id is not None:
-        _require_own(db, usage.conversation_id, user_id)
+        require_own_conversation(db, usage.conversation_id, user_id)
     moment = now()
     row = ApiUsage(
         user_id=user_id,
@@ -113,15 +109,9 @@ def keep_spent(db: Session, user_id: str) -> None:
     """Before an account is erased: keep what it cost in the months' sums, which lead back to nobody."""
     for month, used in months_of_user(db, user_id).items():
         more = update(ErasedUsage).where(ErasedUsage.month == month).values(cost=ErasedUsage.cost + used.cost)
-        if _hits(db, more) == 0:
+        if hits(db, more) == 0:
             db.add(ErasedUsage(month=month, cost=used.cost))
             db.flush()
-
-
-def _require_own(db: Session, conversation_id: str, user_id: str) -> None:
-    mine = select(_conversations.c.user_id).where(_conversations.c.conversation_id == conversation_id)
-    if db.scalar(mine) != user_id:
-        raise NoSuchThing
 
 
 def _add_to_month(db: Session, usage: Usage, *, user_id: str, month: int) -> None:
@@ -131,14 +121,9 @@ def _add_to_month(db: Session, usage: Usage, *, user_id: str, month: int) -> Non
         "cost": UsageMonth.cost + usage.cost,
     }
     mine = update(UsageMonth).where(UsageMonth.user_id == user_id, UsageMonth.month == month)
-    if _hits(db, mine.values(sums)) == 0:
+    if hits(db, mine.values(sums)) == 0:
         db.add(UsageMonth(user_id=user_id, month=month, requests=1, tokens=usage.tokens, cost=usage.cost))
         db.flush()
-
-
-def _hits(db: Session, statement: Any) -> int:
-    result = cast("CursorResult[Any]", db.execute(statement.execution_options(synchronize_session=False)))
-    return result.rowcount
 
 
 def _info(row: ApiUsage) -> UsageInfo:
