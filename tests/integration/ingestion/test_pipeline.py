@@ -16,6 +16,7 @@ from ingestion.pipeline import Advance, Incoming, Pipeline, passages
 from ingestion.quarantine import Quarantine, SealedFile
 from models.errors import MayflyError, ParserFailed, Unsupported
 from tests.support.embedders import embedder_process
+from tests.support.freezing import freeze
 from tests.support.jails import Jailer, manifest, running_jailer
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
@@ -131,7 +132,7 @@ def test_cancelling_while_the_embedder_hangs_ends_the_wait_at_once(parts: Parts)
 
     def report(now: Advance) -> None:
         if now.stage == "embedding":
-            os.kill(parts.embedder_process.pid, signal.SIGSTOP)
+            freeze(parts.embedder_process.pid)
             embedding.set()
 
     def ingest() -> None:

@@ -9,6 +9,7 @@ from models.ids import new_id
 from sessions import purge as purging
 from sessions import sweep as sweeping
 from sessions.sweep import purge_all, sweep
+from tests.support.freezing import frozen
 from tests.support.hosting import wait_until
 from tests.support.purging import World
 
@@ -80,12 +81,8 @@ def test_a_host_that_hangs_is_not_taken_for_dead(mortal_world: World):
         sockets=mortal_world.parts.sockets,
         node_id=mortal_world.parts.node_id,
     )
-    os.kill(mortal_world.host.process.pid, signal.SIGSTOP)
-    try:
-        with pytest.raises(PartUnavailable):
-            sweep(parts)
-    finally:
-        os.kill(mortal_world.host.process.pid, signal.SIGCONT)
+    with frozen(mortal_world.host.process.pid), pytest.raises(PartUnavailable):
+        sweep(parts)
 
     assert mortal_world.row(session.session_id).state == "open"
     assert session.client.summarise().documents == 0

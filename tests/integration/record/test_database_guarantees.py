@@ -1,5 +1,4 @@
 import contextlib
-import signal
 import threading
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from models.accounts.service import Accounts
 from models.database import TIMEOUT_SECONDS, Database, DatabaseRefused
 from models.errors import PartUnavailable
 from tests.support import mariadb
+from tests.support.freezing import frozen
 from tests.support.record import sign_up, somebody
 
 
@@ -83,13 +83,10 @@ def test_a_database_that_hangs_is_unavailable_in_bounded_time(tmp_path: Path):
     with mariadb.running(tmp_path) as server:
         database = Database(server.new_database())
         database.migrate()
-        server.process.send_signal(signal.SIGSTOP)
-        started = time.monotonic()
-        try:
+        with frozen(server.process.pid):
+            started = time.monotonic()
             with pytest.raises(PartUnavailable), database.transaction() as db:
                 db.execute(text("SELECT 1"))
-        finally:
-            server.process.send_signal(signal.SIGCONT)
 
         assert time.monotonic() - started < 3 * TIMEOUT_SECONDS
         database.check()
