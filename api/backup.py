@@ -6,6 +6,8 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from models import backup, keyfile
+from models.accounts import service as account_record
+from models.accounts.erasure_keys import ErasureKeys
 from models.conversations import service as conversation_record
 from models.database import Database, now
 from models.documents import service as document_record
@@ -62,6 +64,12 @@ def bring_back(database: Database, key: bytes, source: Path, signer: Signer) -> 
             for session_id in backup.restore(db, key, file):
                 _close(db, session_id, signer)
     return counts
+
+
+def without_erasure_key(database: Database, keys: ErasureKeys) -> int:
+    """Return how many accounts nobody can sign in to, because their erasure keys are not there."""
+    with database.transaction() as db:
+        return len(keys.missing(account_record.ids(db)))
 
 
 def _close(db: Session, session_id: str, signer: Signer) -> None:

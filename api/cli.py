@@ -83,7 +83,8 @@ def restore(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The backup.")], key: _BackupKey = None
 ) -> None:
     """Fill an empty record from a backup, all or nothing. Sessions of that time are ended, each with a receipt."""
-    from api.backup import bring_back, load_key
+    from api.backup import bring_back, load_key, without_erasure_key
+    from models.accounts.erasure_keys import ErasureKeys
     from models.receipts.signing import Signer
 
     settings = _settings()
@@ -91,7 +92,10 @@ def restore(
         database.migrate()
         signer = Signer.load(settings.key_file("receipt-key"))
         counts = bring_back(database, load_key(key or settings.data_dir / "backup-key", make=False), file, signer)
+        closed = without_erasure_key(database, ErasureKeys(settings.erasure_keys))
     typer.echo(f"Restored {sum(counts.values())} rows.")
+    if closed:
+        typer.echo(f"Nobody can sign in to {closed} of the accounts: their erasure keys are not here.", err=True)
 
 
 @models.command()

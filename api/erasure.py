@@ -51,17 +51,19 @@ def finish_interrupted(resources: Resources) -> list[Receipt]:
 
 
 def _erase_rows(resources: Resources, user_id: str, steps: list[Step]) -> Receipt | None:
-    """Delete the account's rows and sign; ``None`` when a session was opened since the last look."""
+    """Destroy the account's erasure key, delete its rows and sign; ``None`` when a session was opened meanwhile."""
     started = time.monotonic()
     with resources.database.transaction() as db:
         if not account_record.hold(db, user_id):
             raise NoSuchThing
         if session_record.unended_of_user(db, user_id):
             return None
+        forgotten = _step("destroy_erasure_key", started, done=resources.accounts.forget(user_id))
+        started = time.monotonic()
         rows = holdings.count(db, user_id)
         usage_record.keep_spent(db, user_id)
         account_record.erase(db, user_id)
-        done = (*steps, _step("erase_rows", started, done=True))
+        done = (*steps, forgotten, _step("erase_rows", started, done=True))
         receipt = resources.signer.sign(_statement(done, rows))
         receipt_record.add(db, receipt)
         return receipt
@@ -84,7 +86,7 @@ def _statement(steps: tuple[Step, ...], rows: dict[str, int]) -> Statement:
         bytes_purged=0,
         rows_erased=sum(rows.values()),
         rows_by_table=rows,
-        verified=("no_session_open", "account_row_gone"),
+        verified=("no_session_open", "erasure_key_gone", "account_row_gone"),
         steps=steps,
         opened_at=moment,
         ended_at=moment,

@@ -13,6 +13,7 @@ from api.settings import Settings
 from api.throttle import Throttle
 from ingestion.jail import JailClient
 from models import keyfile
+from models.accounts.erasure_keys import ErasureKeys
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.service import Accounts
@@ -95,7 +96,9 @@ def build(settings: Settings, metrics: Metrics) -> Resources:
     return Resources(
         settings=settings,
         database=parts.database,
-        accounts=Accounts(passwords, LookupKey.load(settings.key_file("record-key"))),
+        accounts=Accounts(
+            passwords, LookupKey.load(settings.key_file("record-key")), ErasureKeys(settings.erasure_keys)
+        ),
         catalogue=Catalogue(parts.database),
         host=parts.host,
         jail=parts.jail,

@@ -176,6 +176,7 @@ class Settings(BaseSettings):
     hook_secret_file: Path | None = None
     receipt_key_file: Path | None = None
     record_key_file: Path | None = None
+    erasure_keys_dir: Path | None = None
     trusted_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     allow_weak_host: bool = False
     allow_weak_jail: bool = False
@@ -210,6 +211,11 @@ class Settings(BaseSettings):
         """Where a long-lived secret of this machine lies: where its setting says, else in the data directory."""
         chosen = {"hook-secret": self.hook_secret_file, "receipt-key": self.receipt_key_file}
         return (chosen | {"record-key": self.record_key_file}).get(name) or self.data_dir / name
+
+    @property
+    def erasure_keys(self) -> Path:
+        """Where the erasure keys of all accounts lie: where their setting says, else in the data directory."""
+        return self.erasure_keys_dir or self.data_dir / "erasure-keys"
 
     @cached_property
     def sockets(self) -> "Sockets":

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from api.client import Client
 from benchmarks.machine import describe
+from models.accounts.erasure_keys import ErasureKeys
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.service import Accounts
@@ -52,7 +53,13 @@ QUESTIONS: dict[str, Callable[[Session, str], object]] = {
 
 def filled(database: Database) -> tuple[list[str], dict[str, int]]:
     """Fill the database; return the learners and the number of rows by table."""
-    accounts = Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), LookupKey(bytes(range(32))))
+    with tempfile.TemporaryDirectory() as folder:
+        return _filled(database, ErasureKeys(Path(folder)))
+
+
+def _filled(database: Database, erasure_keys: ErasureKeys) -> tuple[list[str], dict[str, int]]:
+    lookup = LookupKey(bytes(range(32)))
+    accounts = Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), lookup, erasure_keys)
     user_ids, rows = list[str](), dict[str, int]()
     for number in range(LEARNERS):
         owner = new_owner(database, accounts, f"learner{number}")

@@ -1,8 +1,8 @@
 """Sign-up, verification, recovery, export and erasure of accounts.
 
 Owns the learner key: 32 random bytes that seal every word of a learner's own in the record, and that only his password
-or his recovery code unwraps. Refuses to tell an unknown account from a wrong password, by answer or by work done, and
-to hold a database connection while argon2 runs or is waited for.
+or his recovery code unwraps, each together with the account's erasure key. Refuses to tell an unknown account from a
+wrong password, by answer or by work done, and to hold a database connection while argon2 runs or is waited for.
 """
 
 import unicodedata
@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from models.accounts import wraps
+from models.accounts.erasure_keys import ErasureKeys
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.tables import User
@@ -28,6 +29,7 @@ from models.vocabulary import LANGUAGES
 MAX_TARGET_LANGUAGES = 16
 USERNAME_PURPOSE = "user name"
 EMAIL_PURPOSE = "e-mail address"
+_NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,15 @@ class AccountRow:
 
 
 class Accounts:
-    """The accounts of this deployment. ``lookup`` finds them, ``passwords`` does the slow work."""
+    """The accounts of this deployment. ``lookup`` finds them, ``passwords`` does the slow work.
 
-    def __init__(self, passwords: Passwords, lookup: LookupKey) -> None:
+    ``erasure_keys`` holds what opens them beside the password, and is destroyed with the account.
+    """
+
+    def __init__(self, passwords: Passwords, lookup: LookupKey, erasure_keys: ErasureKeys) -> None:
         self._passwords = passwords
         self._lookup = lookup
+        self._erasure_keys = erasure_keys
         # A recovery for nobody unwraps this one, in vain.
         self._decoy_wrap = wraps.wrap(new_key(), new_key(), salt=wraps.new_salt())
 
@@ -98,41 +104,49 @@ class Accounts:
         """
         _validate(new)
         learner_key, code, salt = new_key(), wraps.new_recovery_code(), wraps.new_salt()
-        made = self._new_password(new.password, learner_key)
+        user_id, erasure_key = new_id(), new_key()
+        made = self._new_password(new.password, learner_key, erasure_key)
+        recovery = wraps.joined(wraps.recovery_key(code, salt), erasure_key)
         user = User(
-            user_id=new_id(),
+            user_id=user_id,
             email_hash=self._lookup.email(new.email),
             username_hash=self._lookup.username(new.username),
             sealed_username=seal(learner_key, new.username.encode(), purpose=USERNAME_PURPOSE),
             sealed_email=seal(learner_key, new.email.encode(), purpose=EMAIL_PURPOSE),
             password_hash=made.password_hash,
             password_wrap=made.password_wrap,
-            recovery_wrap=wraps.wrap(learner_key, wraps.recovery_key(code, salt), salt=salt),
+            recovery_wrap=wraps.wrap(learner_key, recovery, salt=salt),
             primary_language=new.primary_language,
             target_languages=" ".join(dict.fromkeys(new.target_languages)),
             created_on=now().date(),
         )
+        self._erasure_keys.keep(user_id, erasure_key)
         db.add(user)
         try:
             db.flush()
         except IntegrityError:
+            self._erasure_keys.destroy(user_id)
             raise AccountExists from None
         return SignedUp(user.user_id, code)
 
     def verify(self, database: Database, email: str, password: str) -> Unlocked:
         """Return the account with this address and password, and its learner key.
 
-        An unknown address costs as many argon2 runs as a wrong password: one. Raises ``InvalidCredentials``, and
-        ``RateLimited`` when too many wait for a run.
+        An unknown address costs as many argon2 runs as a wrong password: one. Raises ``InvalidCredentials``, also when
+        the account's erasure key is gone, and ``RateLimited`` when too many wait for a run.
         """
         user = self._by_email(database, email)
         if not self._passwords.matches(password, user and user.password_hash) or user is None:
             raise InvalidCredentials
+        erasure_key = self._erasure_keys.get(user.user_id)
+        if erasure_key is None:
+            raise InvalidCredentials
         cost, salt = wraps.parameters(user.password_wrap)
-        learner_key = wraps.unwrap(user.password_wrap, self._passwords.derive(password, salt, cost))
+        wrapping_key = wraps.joined(self._passwords.derive(password, salt, cost), erasure_key)
+        learner_key = wraps.unwrap(user.password_wrap, wrapping_key)
         password_hash = user.password_hash
         if self._passwords.needs_rehash(password_hash):
-            made = self._new_password(password, learner_key)
+            made = self._new_password(password, learner_key, erasure_key)
             # Only over the hash that was verified: a recovery, or a rehash, that came in between stands.
             unchanged = update(User).where(User.user_id == user.user_id, User.password_hash == password_hash)
             if not _store(database, made, unchanged):
@@ -150,14 +164,15 @@ class Accounts:
         _validate_password(new_password)
         user = self._by_email(database, email)
         wrapped = user.recovery_wrap if user else self._decoy_wrap
+        erasure_key = self._erasure_keys.get(user.user_id if user else _NOBODY) or new_key()
         _, salt = wraps.parameters(wrapped)
         try:
-            learner_key = wraps.unwrap(wrapped, wraps.recovery_key(code, salt))
+            learner_key = wraps.unwrap(wrapped, wraps.joined(wraps.recovery_key(code, salt), erasure_key))
         except SealBroken:
             raise InvalidCredentials from None
         if user is None:
             raise InvalidCredentials
-        made = self._new_password(new_password, learner_key)
+        made = self._new_password(new_password, learner_key, erasure_key)
         if not _store(database, made, update(User).where(User.user_id == user.user_id)):
             raise InvalidCredentials
         return user.user_id
@@ -166,11 +181,19 @@ class Accounts:
         with database.transaction() as db:
             return db.scalar(select(User).where(User.email_hash == self._lookup.email(email)))
 
-    def _new_password(self, password: str, learner_key: bytes) -> _NewPassword:
+    def forget(self, user_id: str) -> bool:
+        """Destroy the erasure key: nothing sealed of this account opens any more, here or in any copy of the database.
+
+        Comes before its rows are erased, so that an erasure that is interrupted cannot forget it. Says whether there
+        was one.
+        """
+        return self._erasure_keys.destroy(user_id)
+
+    def _new_password(self, password: str, learner_key: bytes, erasure_key: bytes) -> _NewPassword:
         salt = wraps.new_salt()
         cost = self._passwords.cost
         password_hash = self._passwords.hash(password)
-        wrapping_key = self._passwords.derive(password, salt, cost)
+        wrapping_key = wraps.joined(self._passwords.derive(password, salt, cost), erasure_key)
         return _NewPassword(password_hash, wraps.wrap(learner_key, wrapping_key, salt=salt, cost=cost))
 
 
@@ -187,6 +210,11 @@ def get(db: Session, user_id: str) -> AccountRow:
         sealed_username=user.sealed_username,
         sealed_email=user.sealed_email,
     )
+
+
+def ids(db: Session) -> list[str]:
+    """Return the ids of all accounts."""
+    return list(db.scalars(select(User.user_id)))
 
 
 def reveal(account: AccountRow, learner_key: bytes) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """The learner key, wrapped: it is stored twice, once under the password and once under the recovery code.
 
-A wrap is 9 bytes of argon2id cost (zeros for a recovery code), 16 bytes of salt, then the sealed key. The code has 160
-random bits, so HKDF is enough for it; a password needs argon2id.
+Each needs the account's erasure key as well, which lies outside the database. A wrap is 9 bytes of argon2id cost (zeros
+for a recovery code), 16 bytes of salt, then the sealed key. The code has 160 random bits, so HKDF is enough for it; a
+password needs argon2id.
 """
 
 import base64
@@ -59,6 +60,12 @@ def new_recovery_code() -> str:
     """Return a fresh code: 160 random bits as 32 base32 letters in groups of four."""
     letters = base64.b32encode(secrets.token_bytes(_CODE_BYTES)).decode()
     return "-".join(letters[place : place + 4] for place in range(0, len(letters), 4))
+
+
+def joined(wrapping_key: bytes, erasure_key: bytes) -> bytes:
+    """Return the key (32 bytes) that only both together give (HKDF-SHA-256, RFC 5869)."""
+    kdf = HKDF(algorithm=SHA256(), length=32, salt=erasure_key, info=b"mayfly learner key")
+    return kdf.derive(wrapping_key)
 
 
 def recovery_key(code: str, salt: bytes) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from models.accounts.erasure_keys import ErasureKeys
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.service import Accounts, NewAccount, SignedUp
@@ -85,8 +86,13 @@ def passwords() -> Passwords:
 
 
 @pytest.fixture
-def accounts(passwords: Passwords) -> Accounts:
-    return Accounts(passwords, LookupKey(os.urandom(32)))
+def erasure_keys(tmp_path_factory: pytest.TempPathFactory) -> ErasureKeys:
+    return ErasureKeys(tmp_path_factory.mktemp("accounts") / "erasure-keys")
+
+
+@pytest.fixture
+def accounts(passwords: Passwords, erasure_keys: ErasureKeys) -> Accounts:
+    return Accounts(passwords, LookupKey(os.urandom(32)), erasure_keys)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import QueuePool, func, select
 
 from models.accounts import service
+from models.accounts.erasure_keys import ErasureKeys
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.service import Accounts
@@ -252,10 +253,10 @@ def test_a_wrong_recovery_code_is_refused_before_any_hash(
     assert passwords.runs == before
 
 
-def test_dearer_hashes_are_taken_over_at_the_next_sign_in(database: Database, accounts: Accounts):
+def test_dearer_hashes_are_taken_over_at_the_next_sign_in(database: Database, erasure_keys: ErasureKeys):
     lookup = LookupKey(bytes(32))
-    old = Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), lookup)
-    new = Accounts(Passwords(memory_kib=16, passes=2, concurrent=1), lookup)
+    old = Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), lookup, erasure_keys)
+    new = Accounts(Passwords(memory_kib=16, passes=2, concurrent=1), lookup, erasure_keys)
     sign_up(database, old)
 
     key = new.verify(database, "ada@example.org", "correct horse").learner_key

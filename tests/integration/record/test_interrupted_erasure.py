@@ -7,6 +7,7 @@ import pytest
 from api import erasure, lifecycle
 from models import holdings
 from models.accounts import service as account_record
+from models.accounts.service import Accounts
 from models.database import Database, now
 from models.ids import new_id
 from models.receipts.signing import Signer
@@ -16,7 +17,7 @@ from tests.support.two_years import fill
 
 
 @pytest.fixture
-def resources(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
+def resources(database: Database, accounts: Accounts, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     """What an erasure reaches, with a purge that only writes down that it happened."""
 
     def end(_resources: Any, user_id: str, _reason: str) -> list[str]:
@@ -25,7 +26,7 @@ def resources(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
             return [each for each in ended if sessions.begin_ending(db, each, "erasure") and sessions.finish(db, each)]
 
     monkeypatch.setattr(lifecycle, "end_all_of_account", end)
-    return SimpleNamespace(database=database, signer=Signer.load(tmp_path / f"key-{new_id()}"))
+    return SimpleNamespace(database=database, accounts=accounts, signer=Signer.load(tmp_path / f"key-{new_id()}"))
 
 
 def test_an_erasure_that_broke_off_is_finished_and_counts_every_row(

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from models.accounts import service as account_record
+from models.accounts.erasure_keys import ErasureKeys
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.service import Accounts, NewAccount
@@ -29,12 +30,13 @@ from tests.support.two_years import fill
 class Learner:
     """One learner whose every word is a marker of its own, all of them written to the record."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, erasure_keys: ErasureKeys) -> None:
         self.markers = {
             kind: new_marker() for kind in ("name", "mail", "password", "file", "link", "type", "tongue", "advice")
         }
         words = self.markers
-        accounts = Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), LookupKey(bytes(range(32))))
+        lookup = LookupKey(bytes(range(32)))
+        accounts = Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), lookup, erasure_keys)
         email = f"{words['mail']}@example.org"
         with database.transaction() as db:
             self.user_id = accounts.sign_up(db, NewAccount(words["name"], email, words["password"], "en")).user_id
@@ -77,8 +79,8 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-def test_a_dump_of_all_rows_holds_no_word_of_the_learners_own(database: Database):
-    learner = Learner(database)
+def test_a_dump_of_all_rows_holds_no_word_of_the_learners_own(database: Database, erasure_keys: ErasureKeys):
+    learner = Learner(database, erasure_keys)
 
     everything = dump(database)
 
@@ -91,10 +93,10 @@ def test_a_dump_of_all_rows_holds_no_word_of_the_learners_own(database: Database
 
 
 @pytest.mark.parametrize("moment", ["while it is held", "after the account is erased"])
-def test_sqlite_files_hold_no_word_of_the_learners_own(tmp_path: Path, moment: str):
+def test_sqlite_files_hold_no_word_of_the_learners_own(tmp_path: Path, erasure_keys: ErasureKeys, moment: str):
     database = Database(f"sqlite:///{tmp_path / 'record.sqlite'}")
     database.migrate()
-    learner = Learner(database)
+    learner = Learner(database, erasure_keys)
     control = write_in_the_clear(database)
     files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert learner.sealed in files
@@ -109,11 +111,11 @@ def test_sqlite_files_hold_no_word_of_the_learners_own(tmp_path: Path, moment: s
 
 
 def test_mariadb_files_hold_no_word_of_the_learners_own_though_they_keep_what_was_deleted(
-    mariadb_server: mariadb.Server,
+    mariadb_server: mariadb.Server, erasure_keys: ErasureKeys
 ):
     database = Database(mariadb_server.new_database())
     database.migrate()
-    learner = Learner(database)
+    learner = Learner(database, erasure_keys)
     control = write_in_the_clear(database)
     learner.erase(database)
     database.dispose()

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from models.accounts.erasure_keys import ErasureKeys
 from models.accounts.lookup import LookupKey
 from models.accounts.passwords import Passwords
 from models.accounts.service import Accounts
@@ -159,10 +160,10 @@ def test_no_session_opens_on_a_password_that_was_replaced_since(database: Databa
         assert service.open_session(db, wish, max_open=1).state == "open"
 
 
-def test_a_password_taken_over_at_dearer_parameters_opens_a_session(database: Database):
+def test_a_password_taken_over_at_dearer_parameters_opens_a_session(database: Database, erasure_keys: ErasureKeys):
     lookup = LookupKey(bytes(32))
-    user_id = sign_up(database, Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), lookup)).user_id
-    dearer = Accounts(Passwords(memory_kib=16, passes=2, concurrent=1), lookup)
+    user_id = sign_up(database, Accounts(Passwords(memory_kib=8, passes=1, concurrent=1), lookup, erasure_keys)).user_id
+    dearer = Accounts(Passwords(memory_kib=16, passes=2, concurrent=1), lookup, erasure_keys)
 
     unlocked = dearer.verify(database, "ada@example.org", "correct horse")
 
