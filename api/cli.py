@@ -73,7 +73,7 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], key
     from api.backup import load_key, save
 
     settings = _settings()
-    with _explained_backup(), _record(settings) as database:
+    with _explained_record(), _record(settings) as database:
         counts = save(database, load_key(key or settings.data_dir / "backup-key", make=True), file)
     typer.echo(f"Backed up {sum(counts.values())} rows. Keep the key apart from the file: without it nothing opens.")
 
@@ -88,7 +88,7 @@ def restore(
     from models.receipts.signing import Signer
 
     settings = _settings()
-    with _explained_backup(), _record(settings) as database:
+    with _explained_record(), _record(settings) as database:
         database.migrate()
         signer = Signer.load(settings.key_file("receipt-key"))
         counts = bring_back(database, load_key(key or settings.data_dir / "backup-key", make=False), file, signer)
@@ -96,6 +96,30 @@ def restore(
     typer.echo(f"Restored {sum(counts.values())} rows.")
     if closed:
         typer.echo(f"Nobody can sign in to {closed} of the accounts: their erasure keys are not here.", err=True)
+
+
+@app.command()
+def disclose(
+    learner: Annotated[
+        str,
+        typer.Argument(help="The account's id or e-mail address; - reads it from standard input, unseen by others."),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Print everything an operator could reveal of a learner: each row of the record, sealed texts as sealed."""
+    import msgspec
+
+    from api.disclosure import NoRecordKey, as_text
+    from api.disclosure import disclose as disclose_learner
+
+    settings = _settings()
+    who = sys.stdin.read().strip() if learner == "-" else learner
+    with _explained_record(), _record(settings) as database:
+        try:
+            told = disclose_learner(settings, database, who)
+        except NoRecordKey:
+            _fail(USAGE, "The record key is not there, so addresses cannot be looked up: give the account's id.")
+    typer.echo(msgspec.json.encode(told).decode() if as_json else as_text(told))
 
 
 @models.command()
@@ -178,8 +202,8 @@ def _record(settings: "Settings") -> "Generator[Database]":
 
 
 @contextlib.contextmanager
-def _explained_backup() -> "Generator[None]":
-    """Say in a sentence why a backup or a restore is refused."""
+def _explained_record() -> "Generator[None]":
+    """Say in a sentence why the record cannot be read, backed up or restored."""
     from models.backup import BackupRefused
     from models.database import DatabaseRefused
     from models.keyfile import KeyFileRefused
