@@ -5,7 +5,8 @@ from pathlib import Path
 
 from api import weaknesses
 from api.resources import Resources
-from api.schemas.operations import Assurance, CoreDumps, Encryption, Jail, Model, Process, Storage
+from api.schemas.operations import Assurance, CoreDumps, DatabaseAtRest, Encryption, Jail, Model, Process, Storage
+from models import at_rest
 from models.errors import MayflyError
 from processes import hardening
 from processes.hardening import Hardening
@@ -130,6 +131,22 @@ def _model(resources: Resources) -> Model | None:
 def _encryption(resources: Resources) -> Encryption:
     return Encryption(
         uploads="AES-256-GCM in segments, a one-time key per file that only its session process holds",
-        names_in_the_record="AES-256-GCM under the learner's key, wrapped by his password and his recovery code",
+        names_in_the_record="AES-256-GCM under the learner's key, wrapped by his password or his recovery code, each "
+        "together with a key outside the database that is destroyed with the account",
         database_connection="tls" if resources.database.uses_tls else "local",
+        database_at_rest=_database_at_rest(resources),
+    )
+
+
+def _database_at_rest(resources: Resources) -> DatabaseAtRest | None:
+    try:
+        found = at_rest.look(resources.database)
+    except MayflyError:
+        return None
+    return DatabaseAtRest(
+        engine=found.engine,
+        encrypted=not found.in_the_clear and not found.clear_tablespaces,
+        in_the_clear=list(found.in_the_clear),
+        clear_tablespaces=found.clear_tablespaces,
+        statement_logs=list(found.statement_logs),
     )

@@ -100,12 +100,28 @@ class Jail(Outgoing):
     weak_allowed: bool
 
 
+class DatabaseAtRest(Outgoing):
+    """What the database writes to its disk in the clear, by its own word at this moment.
+
+    ``encrypted`` is true only where nothing is. ``clear_tablespaces`` counts table files that are not encrypted yet; it
+    is null on SQLite, which encrypts nothing, and where the service's account has no right to look. ``statement_logs``
+    are logs that repeat statements; there should be none.
+    """
+
+    engine: Literal["sqlite", "mariadb"]
+    encrypted: bool
+    in_the_clear: list[str]
+    clear_tablespaces: int | None
+    statement_logs: list[str]
+
+
 class Encryption(Outgoing):
     """What is encrypted, how, and who holds the key."""
 
     uploads: str
     names_in_the_record: str
     database_connection: Literal["local", "tls"]
+    database_at_rest: DatabaseAtRest | None
 
 
 class Model(Outgoing):

@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,12 +106,35 @@ class Server:
         raise RuntimeError(f"mariadbd did not start:\n{(self.folder / 'server.log').read_text()[-2000:]}")
 
 
+# As docker-compose.yml starts the database; a test compares the two. The key file stands outside the data directory.
+ENCRYPTED = (
+    "--plugin-load-add=file_key_management",
+    "--file-key-management-encryption-algorithm=AES_CTR",
+    "--innodb-encrypt-tables=FORCE",
+    "--innodb-encrypt-log=ON",
+    "--innodb-encrypt-temporary-tables=ON",
+    "--innodb-encryption-threads=1",
+    "--encrypt-tmp-files=ON",
+    "--encrypt-tmp-disk-tables=ON",
+    "--encrypt-binlog=ON",
+    "--aria-encrypt-tables=ON",
+)
+
+
 @contextlib.contextmanager
-def running(folder: Path, *, certificate: Certificate | None = None) -> Generator[Server]:
-    """Install and start a server below ``folder``, with TLS when a certificate is given; stop it at the end."""
+def running(
+    folder: Path, *, certificate: Certificate | None = None, encrypted: bool = False, more: Sequence[str] = ()
+) -> Generator[Server]:
+    """Install and start a server below ``folder``; stop it at the end.
+
+    It has TLS when a certificate is given, encrypts all it writes when ``encrypted``, and takes ``more`` options.
+    """
     user = getpass.getuser()
     install, mariadbd = _find("mariadb-install-db"), _find("mariadbd")
     options = ["--no-defaults", f"--datadir={folder / 'data'}", f"--user={user}"]
+    if encrypted:
+        options += [f"--plugin-dir={_plugins()}", *ENCRYPTED]
+        options += [f"--file-key-management-filename={_encryption_key(folder)}"]
     subprocess.run(
         [install, *options, "--skip-test-db", "--auth-root-authentication-method=normal"],
         check=True,
@@ -125,6 +148,7 @@ def running(folder: Path, *, certificate: Certificate | None = None) -> Generato
         *("setpriv", "--pdeathsig", "TERM", mariadbd, *options, *tls),
         *(f"--socket={folder / 's.sock'}", f"--port={port}", "--bind-address=127.0.0.1", "--skip-name-resolve"),
         *("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M"),
+        *more,
     ]
     server = Server(folder, port, command, secrets.token_hex(16))
     try:
@@ -136,6 +160,20 @@ def running(folder: Path, *, certificate: Certificate | None = None) -> Generato
     finally:
         if server.process.poll() is None:
             server.stop()
+
+
+def _plugins() -> Path:
+    """Return the folder with the plugin that encrypts: the server's own, or the one that make setup-test filled."""
+    for folder in (Path("/usr/lib/mysql/plugin"), Path(__file__).parents[2] / "build" / "mariadb-plugins"):
+        if (folder / "file_key_management.so").is_file():
+            return folder
+    raise MariaDBMissing("the plugin file_key_management is not installed: run make setup-test")
+
+
+def _encryption_key(folder: Path) -> Path:
+    file = folder / "encryption-keys"
+    file.write_text(f"1;{secrets.token_hex(32)}\n", encoding="ascii")
+    return file
 
 
 def _find(program: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from scripts.check_floors import ROOT
+from tests.support.mariadb import ENCRYPTED
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -51,3 +52,15 @@ def test_no_secret_stands_in_the_environment() -> None:
     assert [name for name in names if ("PASSWORD" in name or "URL" in name) and not name.endswith("_FILE")] == [
         "MARIADB_RANDOM_ROOT_PASSWORD"
     ]
+
+
+def test_the_database_encrypts_its_files_as_it_is_tested_and_keeps_the_key_outside_its_volume() -> None:
+    database = SERVICES["database"]
+    (key,) = (option.split("=")[1] for option in database["command"] if "key-management-filename" in option)
+
+    assert set(ENCRYPTED) <= set(database["command"])
+    assert {"--general-log=0", "--slow-query-log=0", "--skip-log-bin", "--local-infile=0"} <= set(database["command"])
+    assert key == "/run/secrets/database_keys"
+    assert "database_keys" in database["secrets"]
+    assert not any(key.startswith(volume.split(":")[1]) for volume in database["volumes"])
+    assert "database_keys" not in SERVICES["mayfly"]["secrets"]
