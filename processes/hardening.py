@@ -40,6 +40,9 @@ OFFLINE_ENVIRONMENT = {
     "OMP_THREAD_LIMIT": "1",
 }
 
+# A library that finds these set may report elsewhere what passes through it. None of ours is meant to.
+_FOREIGN_PREFIXES = ("CHROMA_", "OTEL_", "SENTRY_")
+
 # What an interpreter needs to run as it was started, and nothing of ours.
 _NEEDED_NAMES = frozenset({"PATH", "TMPDIR", "TZ", "LANG", "VIRTUAL_ENV", "GLIBC_TUNABLES"})
 _NEEDED_PREFIXES = ("LC_", "PYTHON")
@@ -104,7 +107,7 @@ def child_environment(temporary: Path, *, scrubbing: bool, with_settings: bool =
     ``scrubbing`` adds the allocator settings; they act only when set before the process starts. Only a process
     ``with_settings`` sees Mayfly's own variables: the database's password may be among them.
     """
-    foreign = ("CHROMA_", "OTEL_") if with_settings else ("CHROMA_", "OTEL_", "MAYFLY_")
+    foreign = _FOREIGN_PREFIXES if with_settings else (*_FOREIGN_PREFIXES, "MAYFLY_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     inherited |= (
         OFFLINE_ENVIRONMENT
