@@ -1,4 +1,4 @@
-"""Nothing leaves by a side door: no connection, no argument, no variable, no log, no error reporter (O06 to O08, O10)."""
+"""Nothing leaves by a side door: no connection, argument, variable, log or error reporter (O06 to O08, O10, O11)."""
 
 import json
 import os
