@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.schemas import Incoming, Outgoing
+from api.schemas import Incoming, Outgoing, Secret
 from api.schemas.receipts import Receipt
 from models.vocabulary import LANGUAGES
 
@@ -28,7 +28,7 @@ Language = Annotated[
 Email = Annotated[
     str, Field(min_length=3, max_length=254, pattern=rf"^[^@\s{_CONTROLS}]+@[^@\s{_CONTROLS}]+$", repr=False)
 ]
-Password = Annotated[SecretStr, Field(min_length=8, max_length=1024)]
+Password = Annotated[Secret, Field(min_length=8, max_length=1024)]
 
 
 class NewAccount(Incoming):
@@ -83,7 +83,7 @@ class Recovery(Incoming):
     )
 
     email: Email
-    recovery_code: Annotated[SecretStr, Field(min_length=1, max_length=128)]
+    recovery_code: Annotated[Secret, Field(min_length=1, max_length=128)]
     new_password: Password
 
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field
 
-from api.schemas import Incoming, Outgoing
+from api.schemas import Incoming, Outgoing, Secret
 
 MIN_GRANT_TTL_SECONDS = 10
 MAX_GRANT_TTL_SECONDS = 900
@@ -19,7 +19,7 @@ class SignIn(Incoming):
     )
 
     email: Annotated[str, Field(min_length=3, max_length=254, repr=False)]
-    password: Annotated[SecretStr, Field(min_length=1, max_length=1024)]
+    password: Annotated[Secret, Field(min_length=1, max_length=1024)]
 
 
 class Session(Outgoing):

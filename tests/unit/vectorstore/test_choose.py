@@ -52,3 +52,14 @@ def test_a_part_of_a_longer_passage_is_no_duplicate_of_it():
     hits = [hit("a", 0.9, " ".join(SENTENCES)), hit("b", 0.8, SENTENCES[0])]
 
     assert documents(choose(hits, 5)) == "ab"
+
+
+def test_a_document_made_to_be_near_every_question_gets_its_share_and_no_more():
+    for question in range(100):
+        stuffed = [hit("stuffed", 0.99 - place / 1000, f"{SENTENCES[place]} {question}") for place in range(5)]
+        honest = [hit("honest", 0.5 - place / 1000, SENTENCES[-1 - place]) for place in range(2)]
+
+        chosen = documents(choose([*stuffed, *honest], 5))
+
+        assert chosen.count("stuffed") == 3, "it was found best five times, and would have taken all places"
+        assert chosen.count("honest") == 2
