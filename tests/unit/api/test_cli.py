@@ -69,7 +69,7 @@ def key_file(signer: Signer, tmp_path: Path) -> Path:
 def test_help_names_every_command_and_the_exit_codes() -> None:
     shown = mayfly("--help").stdout
 
-    for word in ("serve", "migrate", "models", "demo", "verify-receipt", "backup", "restore", "Exit codes"):
+    for word in ("serve", "migrate", "models", "demo", "verify-receipt", "backup", "restore", "disclose", "Exit codes"):
         assert word in shown
 
 
