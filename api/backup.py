@@ -12,6 +12,7 @@ from models.conversations import service as conversation_record
 from models.database import Database, now
 from models.documents import service as document_record
 from models.ids import new_id
+from models.receipts import entries, log
 from models.receipts import service as receipt_record
 from models.receipts.signing import Signer
 from models.receipts.statement import Statement
@@ -61,7 +62,9 @@ def bring_back(database: Database, key: bytes, source: Path, signer: Signer) -> 
         counts = backup.check(key, file)
         file.seek(0)
         with database.transaction() as db:
-            for session_id in backup.restore(db, key, file):
+            closed = backup.restore(db, key, file)
+            log.become_another(db)
+            for session_id in closed:
                 _close(db, session_id, signer)
     return counts
 
@@ -79,7 +82,7 @@ def _close(db: Session, session_id: str, signer: Signer) -> None:
     if info is None or receipt_record.of_session(db, session_id) is not None:
         return
     statement = Statement(
-        receipt_id=new_id(),
+        receipt_id=info.receipt_id or new_id(),
         kind="purge",
         session_id=session_id,
         reason=info.end_reason or "crash",
@@ -95,3 +98,4 @@ def _close(db: Session, session_id: str, signer: Signer) -> None:
         software=software(),
     )
     receipt_record.add(db, signer.sign(statement))
+    log.append(db, entries.end(statement))

@@ -22,7 +22,7 @@ REFUSED, USAGE, UNREACHABLE, INVALID_RECEIPT, DOCUMENT_FAILED = 1, 2, 3, 4, 5
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 the service refused, 2 the command or a setting is wrong, 3 no service could be reached or "
-    "started, 4 a receipt is not valid, 5 a document could not be read."
+    "started, 4 a receipt or a log is not valid, 5 a document could not be read."
 )
 
 app = typer.Typer(
@@ -143,13 +143,49 @@ def verify_receipt(
         str | None, typer.Option(help="The public key: a file or URL. [default: that of the service on this machine]")
     ] = None,
 ) -> None:
-    """Say whether a receipt is genuine and unchanged."""
-    from api.receipts import is_valid
+    """Say whether a receipt is genuine and unchanged, and whether the log has the end of its session."""
+    from api.receipts import check
+    from models.receipts.signing import ReceiptInvalid
 
     receipt = sys.stdin.buffer.read() if str(file) == "-" else _bytes_of(file)
-    if not is_valid(receipt, _published_key(key)):
-        _fail(INVALID_RECEIPT, "The receipt is NOT valid: it was changed, or another key signed it.")
+    try:
+        place = check(receipt, _published_key(key))
+    except ReceiptInvalid as invalid:
+        _fail(INVALID_RECEIPT, f"The receipt is NOT valid: {invalid}.")
     typer.echo("The receipt is valid.")
+    if place is not None:
+        typer.echo(f"The end of its session is entry {place.index} of {place.size} in {place.origin}.")
+
+
+@app.command()
+def audit_log(
+    url: Annotated[str, typer.Argument(help="The service whose log it is.")],
+    key: Annotated[str | None, typer.Option(help="The public key: a file or URL. [default: that of the URL]")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="The checkpoint of the last audit, which the log must continue; renewed.")
+    ] = None,
+) -> None:
+    """Replay the whole public log: is it what was signed, does it only grow, did every session end in time?"""
+    from api.audit import LogRefuted, audit
+    from api.client import Client
+    from models.database import now
+
+    public_key = bytes.fromhex(_published_key(key or url).public_key)
+    earlier = _bytes_of(checkpoint).decode() if checkpoint is not None and checkpoint.exists() else None
+    with Client(url) as client:
+        note = client.checkpoint()
+        try:
+            found = audit(note, client.entries, public_key=public_key, moment=now(), earlier=earlier)
+        except LogRefuted as refuted:
+            _fail(INVALID_RECEIPT, f"The log is REFUTED: {refuted}.")
+    if checkpoint is not None:
+        checkpoint.write_text(note, encoding="utf-8")
+    typer.echo(
+        f"{found.checkpoint.origin}: {found.starts} sessions started, {found.ends} ended, {found.open_starts} are open,"
+        f" {len(found.overdue)} are overdue, {len(found.late)} ended late, {len(found.unstarted)} have no start."
+    )
+    if not found.is_clean:
+        _fail(INVALID_RECEIPT, "Some sessions did not end in time: see docs/adr/0013-receipts.md.")
 
 
 @app.command()

@@ -69,6 +69,7 @@ class SignedIn(msgspec.Struct, frozen=True):
     token_type: str
     expires_at: str
     idle_timeout_seconds: float
+    receipt_id: str = ""
 
     def __repr__(self) -> str:
         return f"<SignedIn {self.session_id}>"
@@ -149,12 +150,19 @@ class _Http:
 
     def call(self, kind: type[T], method: str, path: str, **request: Any) -> T:
         """Send one request and return its JSON answer as ``kind``."""
+        return msgspec.json.decode(self._answer(method, path, **request).content, type=kind)
+
+    def text(self, path: str) -> str:
+        """Return what a path answers, as text."""
+        return self._answer("GET", path).text
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx2.Response:
         try:
             reply = self.pool.request(method, path, **request)
         except httpx2.TransportError as error:
             raise Unreachable from error
         _raise_for_problem(reply)
-        return msgspec.json.decode(reply.content, type=kind)
+        return reply
 
     def events(self, path: str, headers: dict[str, str]) -> Iterator[Progress]:
         """Yield a document's events until the service ends the stream."""
@@ -292,6 +300,14 @@ class Client(AbstractContextManager["Client"]):
         """Return the public key that receipts are checked with."""
         return self._http.call(PublishedKey, "GET", "/v1/receipts/key")
 
+    def checkpoint(self) -> str:
+        """Return the newest checkpoint of the public log, a signed note."""
+        return self._http.text("/v1/log/checkpoint")
+
+    def entries(self, first: int) -> tuple[str, ...]:
+        """Return entries of the public log from one on, as many as the service gives at once."""
+        return self._http.call(_Entries, "GET", f"/v1/log/entries/{first}").entries
+
     def assurance(self) -> dict[str, Any]:
         """Return what the host really guarantees."""
         return self._http.call(dict[str, Any], "GET", "/v1/assurance")
@@ -318,6 +334,10 @@ _CURRENT = "/v1/sessions/current"
 
 class _Documents(msgspec.Struct, frozen=True):
     documents: tuple[Document, ...]
+
+
+class _Entries(msgspec.Struct, frozen=True):
+    entries: tuple[str, ...]
 
 
 class _ProblemBody(msgspec.Struct, frozen=True):

@@ -11,9 +11,11 @@ from datetime import datetime
 from api.dependencies import find_session, renew
 from api.resources import Resources
 from models.accounts.service import Unlocked
-from models.errors import MayflyError, NoSuchThing, TooManySessions
+from models.errors import MayflyError, NoSuchThing, PartUnavailable, TooManySessions
 from models.ids import hash_token, new_id, new_token
+from models.receipts import log
 from models.receipts import service as receipt_record
+from models.receipts.log import Logged
 from models.receipts.signing import Receipt
 from models.sessions import service as session_record
 from models.sessions.service import Opening
@@ -28,6 +30,16 @@ class SignedIn:
     session_id: str
     token: str = field(repr=False)
     expires_at: datetime
+    receipt_id: str
+    start: Logged
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A receipt, and the proof that its session's end is in the log; none for erasures and while it cannot be read."""
+
+    receipt: Receipt
+    end: Logged | None
 
 
 def sign_in(resources: Resources, email: str, password: str) -> SignedIn:
@@ -42,16 +54,17 @@ def sign_in(resources: Resources, email: str, password: str) -> SignedIn:
             raise TooManySessions
     session_id, token = new_id(), new_token()
     try:
-        expires_at = _start_process(resources, session_id, account)
-        _write_down(resources, session_id, token, account)
+        key_commitment = _start_process(resources, session_id, account)
+        expires_at = renew(resources, session_id)
+        receipt_id, start = _write_down(resources, _opening(resources, session_id, token, account), key_commitment)
     except BaseException:
         with contextlib.suppress(MayflyError):
             resources.host.kill(session_id)
         raise
-    return SignedIn(session_id, token, expires_at)
+    return SignedIn(session_id, token, expires_at, receipt_id, start)
 
 
-def sign_out(resources: Resources, token: str) -> Receipt:
+def sign_out(resources: Resources, token: str) -> Ended:
     """Purge the session of a token and return the receipt; callers that come while it runs get the same one.
 
     Raises ``SessionExpired`` for a token that is already dead.
@@ -60,7 +73,7 @@ def sign_out(resources: Resources, token: str) -> Receipt:
     def end() -> Receipt:
         return end_session(resources, find_session(resources, token).session_id, "sign_out")
 
-    return resources.sign_outs.join(hash_token(token), end)
+    return with_proof(resources, resources.sign_outs.join(hash_token(token), end))
 
 
 def end_session(resources: Resources, session_id: str, reason: EndReason) -> Receipt:
@@ -70,7 +83,16 @@ def end_session(resources: Resources, session_id: str, reason: EndReason) -> Rec
     return receipt
 
 
-def end_for_hook(resources: Resources, session_id: str) -> Receipt:
+def with_proof(resources: Resources, receipt: Receipt) -> Ended:
+    """Add the proof that the log has the end of the receipt's session. A purge that is done is never called failed."""
+    try:
+        with resources.database.transaction() as db:
+            return Ended(receipt, log.prove(db, receipt.statement.receipt_id, "end", resources.signer.sign_checkpoint))
+    except (NoSuchThing, PartUnavailable):
+        return Ended(receipt, None)
+
+
+def end_for_hook(resources: Resources, session_id: str) -> Ended:
     """Purge a session for the tutor application's backend; one that has ended answers with the receipt it has.
 
     Raises ``NoSuchThing`` for a session nobody knows.
@@ -78,11 +100,9 @@ def end_for_hook(resources: Resources, session_id: str) -> Receipt:
     with resources.database.transaction() as db:
         receipt = receipt_record.of_session(db, session_id)
         known = session_record.get(db, session_id) is not None
-    if receipt is not None:
-        return receipt
-    if not known:
+    if receipt is None and not known:
         raise NoSuchThing
-    return end_session(resources, session_id, "hook")
+    return with_proof(resources, receipt or end_session(resources, session_id, "hook"))
 
 
 def end_all_of_account(resources: Resources, user_id: str, reason: EndReason) -> list[Receipt]:
@@ -101,16 +121,16 @@ def recover(resources: Resources, email: str, code: str, new_password: str) -> t
     return user_id, end_all_of_account(resources, user_id, "sign_out")
 
 
-def _start_process(resources: Resources, session_id: str, account: Unlocked) -> datetime:
+def _start_process(resources: Resources, session_id: str, account: Unlocked) -> bytes:
+    """Fork and unlock a session process; return the commitment to its data key."""
     settings = resources.settings.sessions
     resources.host.open(session_id, idle_seconds=settings.idle_seconds, absolute_seconds=settings.absolute_seconds)
-    resources.session(session_id).unlock(account.learner_key, account.languages)
-    return renew(resources, session_id)
+    return resources.session(session_id).unlock(account.learner_key, account.languages)
 
 
-def _write_down(resources: Resources, session_id: str, token: str, account: Unlocked) -> None:
+def _opening(resources: Resources, session_id: str, token: str, account: Unlocked) -> Opening:
     settings = resources.settings.sessions
-    opening = Opening(
+    return Opening(
         session_id=session_id,
         user_id=account.user_id,
         node_id=resources.node_id,
@@ -119,6 +139,20 @@ def _write_down(resources: Resources, session_id: str, token: str, account: Unlo
         idle_seconds=settings.idle_seconds,
         absolute_seconds=settings.absolute_seconds,
         password_hash=account.password_hash,
+        receipt_id=new_id(),
     )
+
+
+def _write_down(resources: Resources, opening: Opening, key_commitment: bytes) -> tuple[str, Logged]:
+    """Write a session and its start in the log, both or none; return what its receipt is called, and the proof."""
+    receipt_id = opening.receipt_id or new_id()
     with resources.database.transaction() as db:
-        session_record.open_session(db, opening, max_open=settings.per_account)
+        info = session_record.open_session(db, opening, max_open=resources.settings.sessions.per_account)
+        log.open_session(
+            db,
+            receipt_id=receipt_id,
+            key_commitment=key_commitment,
+            lifetime_seconds=info.absolute_seconds,
+            opened_at=info.opened_at,
+        )
+        return receipt_id, log.prove(db, receipt_id, "start", resources.signer.sign_checkpoint)

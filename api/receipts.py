@@ -4,7 +4,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from models.receipts.signing import ReceiptInvalid, from_json, verify
+from models.receipts import checkpoint, entries, merkle
+from models.receipts.log import Logged
+from models.receipts.signing import Receipt, ReceiptInvalid, verify
+from models.receipts.statement import Statement
 
 
 class PublishedKey(msgspec.Struct, frozen=True):
@@ -15,10 +18,71 @@ class PublishedKey(msgspec.Struct, frozen=True):
     algorithm: str = "Ed25519"
 
 
+class LoggedReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What sign-out answers with: a receipt, and the proof that the log has the end of its session."""
+
+    statement: Statement
+    key_id: str
+    signature: str
+    log: Logged | None = None
+
+    @property
+    def receipt(self) -> Receipt:
+        """The receipt alone."""
+        return Receipt(statement=self.statement, key_id=self.key_id, signature=self.signature)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where in which log the end of a receipt's session is."""
+
+    origin: str
+    index: int
+    size: int
+
+
 def is_valid(receipt: bytes | dict[str, Any], key: PublishedKey) -> bool:
-    """Say whether ``key`` signed this receipt and nothing in it was changed; what is no receipt is not valid."""
+    """Say whether all of it is genuine and unchanged; what is no receipt is not valid."""
     try:
-        verify(from_json(receipt), bytes.fromhex(key.public_key))
+        check(receipt, key)
     except ReceiptInvalid:
         return False
     return True
+
+
+def check(untrusted: bytes | dict[str, Any], key: PublishedKey) -> Place | None:
+    """Check a receipt and, if it came with one, the proof that the log has its end; return where.
+
+    Raises ``ReceiptInvalid`` when anything in it is not what the holder of ``key`` signed.
+    """
+    found = _read(untrusted)
+    verify(found.receipt, bytes.fromhex(key.public_key))
+    return None if found.log is None else _check_log(found.statement, found.log, bytes.fromhex(key.public_key))
+
+
+def _check_log(statement: Statement, logged: Logged, public_key: bytes) -> Place:
+    """Check that this very statement ends its session in the log. Raises ``ReceiptInvalid``."""
+    try:
+        if entries.written(entries.end(statement)) != logged.entry.encode():
+            raise ReceiptInvalid("the log's entry is about another receipt")
+        log = checkpoint.read(logged.checkpoint, public_key)
+        leaf = merkle.leaf_hash(logged.entry.encode())
+        merkle.check_inclusion(leaf, logged.index, log.size, [_hash(one) for one in logged.hashes], log.root)
+    except (merkle.ProofInvalid, checkpoint.CheckpointInvalid, ValueError):
+        raise ReceiptInvalid("the log does not have the end of its session") from None
+    return Place(log.origin, logged.index, log.size)
+
+
+def _hash(spelled: str) -> bytes:
+    value = bytes.fromhex(spelled)
+    if value.hex() != spelled or len(value) != merkle.HASH_BYTES:
+        raise merkle.ProofInvalid
+    return value
+
+
+def _read(data: bytes | dict[str, Any]) -> LoggedReceipt:
+    try:
+        if isinstance(data, dict):
+            return msgspec.convert(data, type=LoggedReceipt)
+        return msgspec.json.decode(data, type=LoggedReceipt)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ReceiptInvalid("this is not a receipt") from None

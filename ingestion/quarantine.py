@@ -1,8 +1,9 @@
 """Where raw uploads wait, sealed, until their text is out.
 
-Owns the only place where an upload touches a file system, and the one-time key of each file: the key exists in this
-process's memory alone and is zeroed when the file is destroyed. Refuses to give back a file that was changed, cut or
-extended.
+Owns the only place where an upload touches a file system, the session's data key and the one-time key of each file.
+Keys exist in this process's memory alone; a file's is zeroed when the file is destroyed. A file opens with both of them
+only, so the data key, whose hash is published when the session opens, is needed for every file of it. Refuses to give
+back a file that was changed, cut or extended.
 
 A sealed file is a row of segments of 64 KiB of plain text (the last may be shorter or empty), each under AES-256-GCM
 with a counter as nonce and, as associated data, one byte that says whether it is the last.
@@ -10,6 +11,7 @@ with a counter as nonce and, as associated data, one byte that says whether it i
 
 import contextlib
 import errno
+import hmac
 import os
 import secrets
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from models.errors import MayflyError, NoSpace
+from models.receipts.entries import commitment_of
 
 SEGMENT_BYTES = 64 * 1024
 _TAG_BYTES = 16
@@ -32,10 +35,10 @@ class SealBroken(MayflyError):
 class SealedFile:
     """One upload on its way in: written once, then readable until destroyed. One thread at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, data_key: bytes) -> None:
         self.path = path
         self.plain_bytes = 0
-        self._key = bytearray(secrets.token_bytes(32))
+        self._key = bytearray(hmac.digest(data_key, secrets.token_bytes(32), "sha256"))
         self._pending = bytearray()
         self._segments = 0
         self._closed = self._destroyed = False
@@ -119,12 +122,18 @@ class Quarantine:
 
     def __init__(self, folder: Path, session_id: str) -> None:
         self.folder = folder / session_id
+        self._data_key = secrets.token_bytes(32)
+
+    @property
+    def key_commitment(self) -> bytes:
+        """The hash of the session's data key (32 bytes): it tells nothing, and whoever finds the key knows it by it."""
+        return commitment_of(self._data_key)
 
     def create(self) -> SealedFile:
         """Return a new, empty sealed file under a random name. Raises ``NoSpace`` when there is no room for one."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return SealedFile(self.folder / secrets.token_hex(16))
+            return SealedFile(self.folder / secrets.token_hex(16), self._data_key)
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise NoSpace from error

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from models.database import Database, now
 from models.migrations.tables import metadata
+from models.receipts.tables import LogHead
 from models.scenarios.tables import LearningScenario
 from models.sealing import SealBroken, seal, unseal
 
@@ -67,9 +68,11 @@ def restore(db: Session, key: bytes, file: BinaryIO) -> list[str]:
 
     They are ended, with reason ``crash``: nothing of their content is left. Raises ``BackupRefused``.
     """
-    if any(_count(db, table) for table in metadata.sorted_tables if table.name != LearningScenario.__tablename__):
+    made_empty = {LearningScenario.__tablename__, LogHead.__tablename__}
+    if any(_count(db, table) for table in metadata.sorted_tables if table.name not in made_empty):
         raise BackupRefused("the database is not empty")
     db.execute(delete(LearningScenario))
+    db.execute(delete(LogHead))
     closed = list[str]()
     for name, rows in _frames(key, file):
         if name not in metadata.tables:

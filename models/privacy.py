@@ -46,6 +46,7 @@ DATA_MAP: dict[str, dict[str, Column]] = {
         "node_id": Column("which machine holds it; random", "id"),
         "host_instance": Column("which run of that machine's host holds it; random", "id"),
         "token_hash": Column("finds the session of a bearer token; SHA-256 of 256 random bits", "hash", _SESSION),
+        "receipt_id": Column("what its receipt is called, from its first entry in the log on", "id"),
         "state": Column("open, ending or ended", "enum"),
         "end_reason": Column("why it ended", "enum"),
         "idle_seconds": Column("its idle limit", "count"),
@@ -160,5 +161,21 @@ DATA_MAP: dict[str, dict[str, Column]] = {
         "key_id": Column("which key signed it", "hash", _KEPT),
         "signature": Column("Ed25519", "signature", _KEPT),
         "signed_at": Column("when it was signed", "time", _KEPT),
+    },
+    "receipt_log_head": {
+        "origin": Column("names the log; random", "id", _KEPT),
+        "size": Column("how many entries it has", "count", _KEPT),
+    },
+    "receipt_log": {
+        "seq": Column("the entry's place", "count", _KEPT),
+        "kind": Column("start or end", "enum", _KEPT),
+        "receipt": Column("a hash of the receipt's random id", "hash", _KEPT),
+        "leaf": Column("hashes, magnitudes, closed words and times to five minutes, as published", "statement", _KEPT),
+        "ended_by": Column("the place of the end that belongs to a start", "count", _KEPT),
+    },
+    "receipt_log_nodes": {
+        "level": Column("how high in the tree", "count", _KEPT),
+        "position": Column("how far to the right", "count", _KEPT),
+        "hash": Column("SHA-256 over entries", "hash", _KEPT),
     },
 }

@@ -73,12 +73,13 @@ class SessionClient:
         self._socket_path = socket_path
         self._timeout_seconds = timeout_seconds
 
-    def unlock(self, learner_key: bytes, languages: tuple[str, ...]) -> None:
+    def unlock(self, learner_key: bytes, languages: tuple[str, ...]) -> bytes:
         """Give the session its learner's key and languages; the first call, after which all others are answered.
 
-        Raises ``NotAllowed`` when the session was unlocked with another key.
+        Returns the commitment to the session's data key, for the log. Raises ``NotAllowed`` when the session was
+        unlocked with another key.
         """
-        self._call(m.Unlock(learner_key=learner_key, languages=languages), m.Done)
+        return self._call(m.Unlock(learner_key=learner_key, languages=languages), m.Unlocked).key_commitment
 
     def documents(self) -> tuple[m.DocumentState, ...]:
         """Return all documents in the order of upload."""

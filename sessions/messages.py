@@ -307,6 +307,12 @@ class Done(Message, frozen=True):
     """Understood and carried out."""
 
 
+class Unlocked(Message, frozen=True):
+    """The session takes work. ``key_commitment`` is the hash of its data key that may be published (32 bytes)."""
+
+    key_commitment: bytes
+
+
 class Timing(msgspec.Struct, frozen=True):
     """One stage of a document: how long it took or has taken so far, and how many of the pages known are through it."""
 
@@ -425,6 +431,7 @@ class Unsealed(Message, frozen=True):
 
 SessionReply = (
     Done
+    | Unlocked
     | SealedText
     | DocumentState
     | Documents

@@ -128,9 +128,8 @@ class Conversation:
             self._void = True
         return m.Refused(slug=error.slug, retry_after_seconds=error.retry_after_seconds)
 
-    def _unlock(self, request: m.Unlock) -> m.Done:
-        self._workspace.unlock(request.learner_key, request.languages)
-        return m.Done()
+    def _unlock(self, request: m.Unlock) -> m.Unlocked:
+        return m.Unlocked(key_commitment=self._workspace.unlock(request.learner_key, request.languages))
 
     def _begin_upload(self, request: m.BeginUpload) -> m.Done:
         if self._upload is not None or self._writing is not None:

@@ -23,6 +23,7 @@ from models.documents import service as documents
 from models.documents.service import Totals
 from models.errors import NoSuchThing, PartUnavailable, SessionExpired
 from models.ids import is_id, new_id
+from models.receipts import entries, log
 from models.receipts import service as receipts
 from models.receipts.signing import Receipt, Signer
 from models.receipts.statement import Statement, Step, StepResult
@@ -225,12 +226,13 @@ class _Work:
             won = sessions.finish(db, self._id)
             if won:
                 receipts.add(db, receipt)
+                log.append(db, entries.end(receipt.statement))
         self._parts.turns.unmarked.pop(self._id, None)
         return receipt if won else _existing(self._id, self._parts)
 
     def _statement(self, session: SessionInfo, totals: Totals) -> Statement:
         return Statement(
-            receipt_id=new_id(),
+            receipt_id=session.receipt_id or new_id(),
             kind="purge",
             session_id=self._id,
             reason=session.end_reason or self._reason,

@@ -94,8 +94,10 @@ class Workspace:
 
     # --- the key -----------------------------------------------------------------------------------------------------
 
-    def unlock(self, learner_key: bytes, languages: tuple[str, ...]) -> None:
-        """Take the learner's key (32 bytes) and start. The same key again does nothing.
+    def unlock(self, learner_key: bytes, languages: tuple[str, ...]) -> bytes:
+        """Take the learner's key (32 bytes) and start; return the commitment to the data key.
+
+        The same key again does nothing.
 
         Raises ``NotAllowed`` for another key, ``InvalidRequest`` for no key, ``PartUnavailable`` without an embedder.
         """
@@ -103,13 +105,14 @@ class Workspace:
             if self._key is not None:
                 if not hmac.compare_digest(self._key, learner_key):
                     raise NotAllowed
-                return
+                return self._quarantine.key_commitment
             if len(learner_key) != KEY_BYTES:
                 raise InvalidRequest
             self._start()
             self._languages = languages
             self._key = bytes(learner_key)
         threading.Thread(target=self._work, name="pipeline", daemon=True).start()
+        return self._quarantine.key_commitment
 
     def require_unlocked(self) -> None:
         """Return when ``unlock`` succeeded. Raises ``NotAllowed`` otherwise."""

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
+from api import lifecycle
 from api.dependencies import Db, Res
 from api.routers import refuses
-from api.schemas.receipts import Receipt, ReceiptKey
+from api.schemas.receipts import LoggedReceipt, ReceiptKey
 from models.errors import NoSuchThing
 from models.receipts import service as receipt_record
 
@@ -18,6 +19,7 @@ def get_key(resources: Res) -> ReceiptKey:
 
 
 @router.get("/{receipt_id}", responses=refuses(NoSuchThing))
-def get_receipt(receipt_id: str, db: Db) -> Receipt:
-    """Return one receipt."""
-    return Receipt.of(receipt_record.get(db, receipt_id))
+def get_receipt(receipt_id: str, resources: Res, db: Db) -> LoggedReceipt:
+    """Return one receipt, with the proof that the log has the end of its session."""
+    ended = lifecycle.with_proof(resources, receipt_record.get(db, receipt_id))
+    return LoggedReceipt.with_proof(ended.receipt, ended.end)

@@ -16,7 +16,7 @@ from api.dependencies import (
 from api.problems import TAKES_JSON, InvalidHookSecret
 from api.routers import refuses
 from api.schemas import sessions as wire
-from api.schemas.receipts import Receipt
+from api.schemas.receipts import LoggedReceipt, LogProof
 from models.errors import (
     HostFull,
     InvalidCredentials,
@@ -47,6 +47,8 @@ def sign_in(who: wire.SignIn, resources: Res, address: Address) -> wire.Session:
         expires_at=signed_in.expires_at,
         idle_timeout_seconds=settings.idle_seconds,
         absolute_timeout_seconds=settings.absolute_seconds,
+        receipt_id=signed_in.receipt_id,
+        log=LogProof.of(signed_in.start),
     )
 
 
@@ -69,10 +71,11 @@ def look(resources: Res, session: SeenSession) -> wire.SessionHoldings:
 
 
 @router.delete("/current", responses=refuses(SessionExpired, NotAllowed))
-def sign_out(resources: Res, token: Token, response: Response) -> Receipt:
-    """Purge the session; the reply is the signed receipt, sent when everything is gone."""
+def sign_out(resources: Res, token: Token, response: Response) -> LoggedReceipt:
+    """Purge the session; the reply is the signed receipt with its proof, sent when everything is gone."""
     response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
-    return Receipt.of(lifecycle.sign_out(resources, token))
+    ended = lifecycle.sign_out(resources, token)
+    return LoggedReceipt.with_proof(ended.receipt, ended.end)
 
 
 @router.post(
@@ -94,6 +97,7 @@ def grant(resources: Res, session: CurrentSession, wish: wire.GrantRequest | Non
     responses=refuses(InvalidHookSecret, NoSuchThing, RateLimited),
     dependencies=[Depends(check_hook_secret)],
 )
-def end(session_id: str, resources: Res) -> Receipt:
+def end(session_id: str, resources: Res) -> LoggedReceipt:
     """Purge a session for the tutor application's backend; repeated calls answer with the same receipt."""
-    return Receipt.of(lifecycle.end_for_hook(resources, session_id))
+    ended = lifecycle.end_for_hook(resources, session_id)
+    return LoggedReceipt.with_proof(ended.receipt, ended.end)

@@ -7,6 +7,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from api.schemas import Outgoing
 from models.receipts import signing, statement
+from models.receipts.log import Logged
 from models.vocabulary import EndReason, ReceiptKind
 
 
@@ -59,6 +60,36 @@ class Receipt(Outgoing):
     def of(cls, receipt: signing.Receipt) -> Self:
         """Return the wire form of a receipt; nothing is added or left out, so that the signature still holds."""
         return cls.model_validate(msgspec.to_builtins(receipt))
+
+
+class LogProof(Outgoing):
+    """All that shows, without asking anybody, that an entry is in the log.
+
+    Entry ``index`` is ``entry`` to the byte. ``hashes`` is its proof of inclusion (RFC 9162, 2.1.3), in hex, lowest
+    first, in the log whose origin, size and root ``checkpoint`` has: a signed note (C2SP tlog-checkpoint).
+    """
+
+    index: int
+    entry: str
+    hashes: list[str]
+    checkpoint: str
+
+    @classmethod
+    def of(cls, logged: Logged) -> Self:
+        """Return the wire form of a proof."""
+        return cls.model_validate(msgspec.to_builtins(logged))
+
+
+class LoggedReceipt(Receipt):
+    """A receipt with the proof that the public log has the end of its session; erasures are not in the log."""
+
+    log: LogProof | None = None
+
+    @classmethod
+    def with_proof(cls, receipt: signing.Receipt, end: Logged | None) -> Self:
+        """Return the wire form of a receipt and its proof."""
+        proof = None if end is None else msgspec.to_builtins(end)
+        return cls.model_validate(msgspec.to_builtins(receipt) | {"log": proof})
 
 
 class ReceiptKey(Outgoing):

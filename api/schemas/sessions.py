@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from api.schemas import Incoming, Outgoing, Secret
+from api.schemas.receipts import LogProof
 
 MIN_GRANT_TTL_SECONDS = 10
 MAX_GRANT_TTL_SECONDS = 900
@@ -23,7 +24,11 @@ class SignIn(Incoming):
 
 
 class Session(Outgoing):
-    """A session that has just begun. The token is shown once."""
+    """A session that has just begun. The token is shown once.
+
+    Its receipt will be called ``receipt_id``; ``log`` shows that its start is in the public log, where its end will be
+    missed if it does not come.
+    """
 
     session_id: str
     token: Annotated[str, Field(repr=False)]
@@ -31,6 +36,8 @@ class Session(Outgoing):
     expires_at: datetime
     idle_timeout_seconds: int
     absolute_timeout_seconds: int
+    receipt_id: str
+    log: LogProof
 
 
 class SessionHoldings(Outgoing):

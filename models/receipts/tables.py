@@ -1,12 +1,12 @@
-"""The table of receipts. It refers to no other table: a receipt outlives what it speaks of."""
+"""The tables of receipts and of their log. They refer to no other table: a receipt outlives what it speaks of."""
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, LargeBinary, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.database import Base, Moment
-from models.vocabulary import RECEIPT_KINDS
+from models.vocabulary import LOG_ENTRY_KINDS, RECEIPT_KINDS
 
 
 class ReceiptRow(Base):
@@ -22,3 +22,39 @@ class ReceiptRow(Base):
     key_id: Mapped[str] = mapped_column(String(16))
     signature: Mapped[bytes] = mapped_column(LargeBinary)
     signed_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class LogHead(Base):
+    """The log's name and size: one row, which whoever appends holds."""
+
+    __tablename__ = "receipt_log_head"
+
+    origin: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+
+
+class LogEntry(Base):
+    """One entry. ``leaf`` is what is hashed; the other columns find it, and all follow from the log."""
+
+    __tablename__ = "receipt_log"
+    __table_args__ = (
+        CheckConstraint(f"kind IN {LOG_ENTRY_KINDS}", name="kind"),
+        UniqueConstraint("receipt", "kind"),
+        Index("ix_receipt_log_open", "kind", "ended_by", "seq"),
+    )
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(5))
+    receipt: Mapped[str] = mapped_column(String(64))
+    leaf: Mapped[str] = mapped_column(Text)
+    ended_by: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class LogNode(Base):
+    """The hash of one whole subtree of the log, leaves included."""
+
+    __tablename__ = "receipt_log_nodes"
+
+    level: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)

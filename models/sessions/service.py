@@ -24,7 +24,8 @@ _users = table("users", column("user_id"), column("password_hash"))
 class Opening:
     """What is written when a session opens. ``token_hash`` comes from ``models.ids.hash_token``.
 
-    ``password_hash`` is the one the learner was let in with; ``None`` when no password was asked for.
+    ``password_hash`` is the one the learner was let in with; ``None`` when no password was asked for. ``receipt_id``
+    is what its receipt will be called; ``None`` leaves that to the purge.
     """
 
     session_id: str
@@ -35,6 +36,7 @@ class Opening:
     idle_seconds: int
     absolute_seconds: int
     password_hash: str | None = field(repr=False, default=None)
+    receipt_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class SessionInfo:
     opened_at: datetime
     ending_at: datetime | None
     ended_at: datetime | None
+    receipt_id: str | None = None
 
 
 def open_session(db: Session, opening: Opening, *, max_open: int) -> SessionInfo:
@@ -73,6 +76,7 @@ def open_session(db: Session, opening: Opening, *, max_open: int) -> SessionInfo
         node_id=opening.node_id,
         host_instance=opening.host_instance,
         token_hash=opening.token_hash,
+        receipt_id=opening.receipt_id,
         state="open",
         idle_seconds=opening.idle_seconds,
         absolute_seconds=opening.absolute_seconds,
@@ -158,4 +162,5 @@ def _info(row: SessionRow) -> SessionInfo:
         opened_at=row.opened_at,
         ending_at=row.ending_at,
         ended_at=row.ended_at,
+        receipt_id=row.receipt_id,
     )

@@ -26,6 +26,7 @@ class SessionRow(Base):
     node_id: Mapped[str] = mapped_column(String(64))
     host_instance: Mapped[str] = mapped_column(String(64))
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    receipt_id: Mapped[str | None] = mapped_column(String(36))
     state: Mapped[str] = mapped_column(String(6))
     end_reason: Mapped[str | None] = mapped_column(String(16))
     idle_seconds: Mapped[int] = mapped_column(Integer)

@@ -56,6 +56,8 @@ def test_signing_in_tells_when_the_session_ends(session: dict[str, Any]) -> None
         "expires_at",
         "idle_timeout_seconds",
         "absolute_timeout_seconds",
+        "receipt_id",
+        "log",
     }
     assert session["token_type"] == "Bearer"
 

@@ -135,7 +135,7 @@ class Hosting:
     def open(self, *, idle_seconds: int = 600, absolute_seconds: int = 3600) -> "Session":
         """Open a session and unlock it."""
         session = self.open_locked(idle_seconds=idle_seconds, absolute_seconds=absolute_seconds)
-        session.client.unlock(KEY, ("en", "fr"))
+        session.key_commitment = session.client.unlock(KEY, ("en", "fr"))
         return session
 
     def open_locked(self, *, idle_seconds: int = 600, absolute_seconds: int = 3600) -> "Session":
@@ -168,6 +168,7 @@ class Session:
         self.pid = pid
         self.socket = hosting.sessions_dir / f"{session_id}.sock"
         self.client = SessionClient(self.socket)
+        self.key_commitment = b""
 
     def upload(self, *files: File, key: str | None = None) -> m.Accepted:
         """Upload files in one request."""

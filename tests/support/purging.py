@@ -10,7 +10,8 @@ from ingestion.jail import JailClient
 from models.database import Database
 from models.documents import service as documents
 from models.documents.service import DocumentInfo
-from models.ids import hash_token, new_token
+from models.ids import hash_token, new_id, new_token
+from models.receipts import log
 from models.receipts.signing import Receipt, Signer
 from models.receipts.tables import ReceiptRow
 from models.sessions import service as sessions
@@ -64,11 +65,11 @@ class World:
     def open(self, *, idle_seconds: int = 600, node_id: str = NODE) -> Session:
         """Sign in: a live, unlocked session with its row."""
         session = self.host.open(idle_seconds=idle_seconds)
-        self.write_row(session.session_id, node_id=node_id)
+        self.write_row(session.session_id, node_id=node_id, key_commitment=session.key_commitment)
         return session
 
-    def write_row(self, session_id: str, *, node_id: str = NODE) -> None:
-        """Write an open session into the record."""
+    def write_row(self, session_id: str, *, node_id: str = NODE, key_commitment: bytes = bytes(32)) -> None:
+        """Write an open session into the record and its log."""
         wish = Opening(
             session_id=session_id,
             user_id=self.user_id,
@@ -77,9 +78,17 @@ class World:
             token_hash=hash_token(new_token()),
             idle_seconds=600,
             absolute_seconds=3600,
+            receipt_id=new_id(),
         )
         with self.database.transaction() as db:
-            sessions.open_session(db, wish, max_open=100)
+            info = sessions.open_session(db, wish, max_open=100)
+            log.open_session(
+                db,
+                receipt_id=info.receipt_id or "",
+                key_commitment=key_commitment,
+                lifetime_seconds=info.absolute_seconds,
+                opened_at=info.opened_at,
+            )
 
     def open_with_document(self) -> Session:
         """Sign in and have one document ready."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from models.accounts.erasure_keys import ErasureKeys
@@ -19,7 +19,7 @@ from models.accounts.tables import User
 from models.database import Database
 from models.errors import PartUnavailable
 from models.ids import hash_token, new_id, new_token
-from models.receipts.tables import ReceiptRow
+from models.receipts.tables import LogEntry, LogHead, LogNode, ReceiptRow
 from models.sessions import service as sessions
 from models.sessions.service import Opening
 from tests.support import mariadb
@@ -74,7 +74,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         database = Database(request.getfixturevalue("migrated_mariadb"))
     with database.transaction() as db:
         db.execute(delete(User))
-        db.execute(delete(ReceiptRow))
+        for table in (ReceiptRow, LogEntry, LogNode):
+            db.execute(delete(table))
+        db.execute(update(LogHead).values(size=0))
     yield database
     database.dispose()
 

@@ -17,6 +17,9 @@ TABLES = {
     "feedback",
     "learner_clocks",
     "learning_scenarios",
+    "receipt_log",
+    "receipt_log_head",
+    "receipt_log_nodes",
     "receipts",
     "sessions",
     "uploaded_content_metadata",
@@ -61,7 +64,7 @@ def test_every_constraint_has_a_name(database: Database):
     for table in TABLES - {"alembic_version"}:
         seen = inspect(database.engine)
         named = [*seen.get_foreign_keys(table), *seen.get_unique_constraints(table), *seen.get_check_constraints(table)]
-        assert named or table in {"erased_usage", "users"}
+        assert named or table in {"erased_usage", "receipt_log_head", "receipt_log_nodes", "users"}
         assert all(constraint["name"] for constraint in named)
 
 

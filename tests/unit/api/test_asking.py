@@ -1,7 +1,6 @@
 """Whose questions count, and whose sign-in counts: the deeds of a front whose host and session process are fakes."""
 
 import dataclasses
-from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -11,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from api import lifecycle
 from api.asking import ask
-from api.dependencies import WhoAsks, renew
+from api.dependencies import WhoAsks
 from api.resources import Resources
 from api.schemas.queries import Question
 from api.settings import AccountSettings
@@ -120,9 +119,9 @@ def test_a_sign_in_that_a_recovery_overtakes_opens_no_session(
     with resources.database.transaction() as db:
         ana = resources.accounts.sign_up(db, NewAccount("ana", "ana@example.org", "correct horse", "fr"))
 
-    def recover_meanwhile(resources: Resources, session_id: str, _account: Unlocked) -> datetime:
+    def recover_meanwhile(resources: Resources, _session_id: str, _account: Unlocked) -> bytes:
         lifecycle.recover(resources, "ana@example.org", ana.recovery_code, "battery staple")
-        return renew(resources, session_id)
+        return bytes(32)
 
     monkeypatch.setattr(lifecycle, "_start_process", recover_meanwhile)
 
@@ -133,8 +132,8 @@ def test_a_sign_in_that_a_recovery_overtakes_opens_no_session(
     with resources.database.transaction() as db:
         assert session_record.count_open(db, ana.user_id) == 0
 
-    def start(resources: Resources, session_id: str, _account: Unlocked) -> datetime:
-        return renew(resources, session_id)
+    def start(_resources: Resources, _session_id: str, _account: Unlocked) -> bytes:
+        return bytes(32)
 
     monkeypatch.setattr(lifecycle, "_start_process", start)
     assert lifecycle.sign_in(resources, "ana@example.org", "battery staple").token
