@@ -91,6 +91,7 @@ def _close(db: Session, session_id: str, signer: Signer) -> None:
         chunks_purged=totals.chunks,
         bytes_purged=totals.bytes,
         rows_erased=0,
+        commitments=entries.root_of(document_record.commitments(db, session_id)),
         verified=("restored_without_content",),
         steps=(),
         opened_at=minute(info.opened_at),

@@ -142,9 +142,13 @@ def verify_receipt(
     key: Annotated[
         str | None, typer.Option(help="The public key: a file or URL. [default: that of the service on this machine]")
     ] = None,
+    document: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A file that it should be about; needs --nonce.")
+    ] = None,
+    nonce: Annotated[str | None, typer.Option(help="The commitment_nonce that its upload was answered with.")] = None,
 ) -> None:
-    """Say whether a receipt is genuine and unchanged, and whether the log has the end of its session."""
-    from api.receipts import check
+    """Say whether a receipt is genuine and unchanged, whether the log has its end, and whether it is about a file."""
+    from api.receipts import check, is_about
     from models.receipts.signing import ReceiptInvalid
 
     receipt = sys.stdin.buffer.read() if str(file) == "-" else _bytes_of(file)
@@ -152,7 +156,13 @@ def verify_receipt(
         place = check(receipt, _published_key(key))
     except ReceiptInvalid as invalid:
         _fail(INVALID_RECEIPT, f"The receipt is NOT valid: {invalid}.")
+    if (document is None) != (nonce is None):
+        _fail(USAGE, "--document and --nonce go together.")
+    if document is not None and nonce is not None and not is_about(receipt, _bytes_of(document), nonce):
+        _fail(INVALID_RECEIPT, "The receipt is valid, and NOT about this document with this nonce.")
     typer.echo("The receipt is valid.")
+    if document is not None:
+        typer.echo("It is about this document.")
     if place is not None:
         typer.echo(f"The end of its session is entry {place.index} of {place.size} in {place.origin}.")
 

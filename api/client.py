@@ -84,7 +84,10 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """One document of a session; ``progress`` runs from 0 to 1, ``error`` is the code of what went wrong."""
+    """One document of a session; ``progress`` runs from 0 to 1, ``error`` is the code of what went wrong.
+
+    With ``commitment_nonce`` one can show later that a receipt is about this very file.
+    """
 
     document_id: str
     status: DocumentStatus
@@ -97,6 +100,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     progress: float = 0.0
     error: str | None = None
     timings: dict[str, Timing] = {}
+    commitment: str | None = None
+    commitment_nonce: str = ""
 
     def __repr__(self) -> str:
         return f"<Document {self.document_id} {self.status}>"

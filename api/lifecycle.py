@@ -11,6 +11,7 @@ from datetime import datetime
 from api.dependencies import find_session, renew
 from api.resources import Resources
 from models.accounts.service import Unlocked
+from models.documents import service as document_record
 from models.errors import MayflyError, NoSuchThing, PartUnavailable, TooManySessions
 from models.ids import hash_token, new_id, new_token
 from models.receipts import log
@@ -36,10 +37,14 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A receipt, and the proof that its session's end is in the log; none for erasures and while it cannot be read."""
+    """A receipt, and the proof that its session's end is in the log; none for erasures and while it cannot be read.
+
+    ``commitments`` are those of the session's documents, for as long as its account is not erased.
+    """
 
     receipt: Receipt
-    end: Logged | None
+    end: Logged | None = None
+    commitments: tuple[bytes, ...] = ()
 
 
 def sign_in(resources: Resources, email: str, password: str) -> SignedIn:
@@ -87,9 +92,10 @@ def with_proof(resources: Resources, receipt: Receipt) -> Ended:
     """Add the proof that the log has the end of the receipt's session. A purge that is done is never called failed."""
     try:
         with resources.database.transaction() as db:
-            return Ended(receipt, log.prove(db, receipt.statement.receipt_id, "end", resources.signer.sign_checkpoint))
+            end = log.prove(db, receipt.statement.receipt_id, "end", resources.signer.sign_checkpoint)
+            return Ended(receipt, end, tuple(document_record.commitments(db, receipt.statement.session_id)))
     except (NoSuchThing, PartUnavailable):
-        return Ended(receipt, None)
+        return Ended(receipt)
 
 
 def end_for_hook(resources: Resources, session_id: str) -> Ended:

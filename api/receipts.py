@@ -1,5 +1,6 @@
 """Checking receipts from outside: with a receipt's JSON and the published key, and nothing else of the service."""
 
+import hashlib
 from typing import Annotated, Any
 
 import msgspec
@@ -25,6 +26,7 @@ class LoggedReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     key_id: str
     signature: str
     log: Logged | None = None
+    commitments: tuple[str, ...] = ()
 
     @property
     def receipt(self) -> Receipt:
@@ -56,7 +58,28 @@ def check(untrusted: bytes | dict[str, Any], key: PublishedKey) -> Place | None:
     """
     found = _read(untrusted)
     verify(found.receipt, bytes.fromhex(key.public_key))
+    _check_commitments(found)
     return None if found.log is None else _check_log(found.statement, found.log, bytes.fromhex(key.public_key))
+
+
+def is_about(untrusted: bytes, document: bytes, nonce: str) -> bool:
+    """Say whether a receipt that was checked is about a document: ``nonce`` is what its upload was answered with."""
+    try:
+        commitment = hashlib.sha256(bytes.fromhex(nonce) + document).hexdigest()
+    except ValueError:
+        return False
+    return commitment in _read(untrusted).commitments
+
+
+def _check_commitments(found: LoggedReceipt) -> None:
+    if not found.commitments:
+        return  # They are not there for an erased account; then nothing can be opened, and nothing is claimed.
+    try:
+        root = entries.root_of([_hash(one) for one in found.commitments])
+    except ValueError:
+        root = ""
+    if root != found.statement.commitments or list(found.commitments) != sorted(found.commitments):
+        raise ReceiptInvalid("the commitments are not those of its session")
 
 
 def _check_log(statement: Statement, logged: Logged, public_key: bytes) -> Place:

@@ -11,6 +11,7 @@ with a counter as nonce and, as associated data, one byte that says whether it i
 
 import contextlib
 import errno
+import hashlib
 import hmac
 import os
 import secrets
@@ -24,6 +25,7 @@ from models.errors import MayflyError, NoSpace
 from models.receipts.entries import commitment_of
 
 SEGMENT_BYTES = 64 * 1024
+NONCE_BYTES = 32
 _TAG_BYTES = 16
 _MORE, _LAST = b"\x00", b"\x01"
 
@@ -38,6 +40,8 @@ class SealedFile:
     def __init__(self, path: Path, data_key: bytes) -> None:
         self.path = path
         self.plain_bytes = 0
+        self.nonce = secrets.token_bytes(NONCE_BYTES)
+        self._committed = hashlib.sha256(self.nonce)
         self._key = bytearray(hmac.digest(data_key, secrets.token_bytes(32), "sha256"))
         self._pending = bytearray()
         self._segments = 0
@@ -47,6 +51,7 @@ class SealedFile:
     def write(self, data: bytes) -> None:
         """Seal more of the upload. Raises ``NoSpace`` when the file system is full."""
         self.plain_bytes += len(data)
+        self._committed.update(data)
         self._pending += data
         while len(self._pending) > SEGMENT_BYTES:
             self._seal(SEGMENT_BYTES, _MORE)
@@ -58,6 +63,11 @@ class SealedFile:
         self._seal(len(self._pending), _LAST)
         self._closed = True
         self._close_descriptor()
+
+    @property
+    def commitment(self) -> bytes:
+        """SHA-256 of the nonce and all that was written: without the nonce, nobody can try a file against it."""
+        return self._committed.digest()
 
     def read(self) -> Iterator[bytes]:
         """Yield the plain text in order, segment by segment. Raises ``SealBroken`` on a changed one."""

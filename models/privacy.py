@@ -71,6 +71,7 @@ DATA_MAP: dict[str, dict[str, Column]] = {
         "upload_time": Column("when it was uploaded", "time"),
         "sealed_filename": Column("its name; opens with the learner key", "sealed"),
         "sealed_source_link": Column("where it came from; opens with the learner key", "sealed"),
+        "commitment": Column("lets its learner show that a receipt is about it; SHA-256 with a nonce of his", "hash"),
     },
     "learning_scenarios": {
         "scenario_id": Column("names the scenario", "id", _NOBODY),

@@ -19,4 +19,5 @@ def facts_of(state: DocumentState) -> Facts:
         error=state.error,
         sealed_filename=state.sealed_filename,
         sealed_source_link=state.sealed_source_link,
+        commitment=state.commitment,
     )

@@ -118,7 +118,7 @@ class Links:
             document.sealed.destroy()
             self._failed(document, error, watch)
         else:
-            self._shelf.update(document, timings=watch.enter(None))
+            self._shelf.update(document, timings=watch.enter(None), commitment=document.sealed.commitment)
         finally:
             # Who deletes the document gives back what it counts for, once it is let go.
             self._shelf.update(document, bytes=document.sealed.plain_bytes)

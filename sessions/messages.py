@@ -18,6 +18,9 @@ Role = Literal["learner", "tutor"]
 
 # Something of the learner's own under his key.
 Sealed = bytes
+# A SHA-256, and what was hashed before a document so that nobody can try files against it.
+Hash = bytes
+Nonce = bytes
 # What a document's name is sealed for, under the learner's key.
 FILENAME_PURPOSE = "filename"
 # What the link it came from is sealed for.
@@ -326,7 +329,8 @@ class DocumentState(Message, frozen=True):
 
     ``sealed_filename`` is the name under the learner's key (AES-256-GCM), the only form that may reach SQL.
     ``progress`` runs from 0 to 1; ``version`` grows with every change; ``timings`` tells of each stage so far.
-    ``sealed_source_link`` is the link it came from, under the learner's key.
+    ``sealed_source_link`` is the link it came from, under the learner's key. ``commitment`` is the SHA-256 of ``nonce``
+    and the upload's bytes, once they are all in; the nonce is the learner's, and is kept nowhere else.
     """
 
     document_id: str
@@ -346,6 +350,8 @@ class DocumentState(Message, frozen=True):
     attachments: int = 0
     sealed_source_link: Sealed | None = None
     timings: dict[str, Timing] = msgspec.field(default_factory=dict[str, Timing])
+    commitment: Hash | None = None
+    nonce: Nonce = b""
 
 
 class Documents(Message, frozen=True):

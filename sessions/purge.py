@@ -140,6 +140,7 @@ class _Work:
         self._failure: Exception | None = None
         self._session: SessionInfo | None = None
         self._totals: Totals | None = None
+        self._commitments = list[bytes]()
 
     def do(self, name: str, step: Callable[[], StepResult]) -> None:
         """Run one step and note how it went. A failure is kept for the end: the steps after it still delete."""
@@ -202,6 +203,7 @@ class _Work:
     def shrink_rows(self) -> StepResult:
         with self._parts.database.transaction() as db:
             self._totals = documents.close(db, self._id)
+            self._commitments = documents.commitments(db, self._id)
             ended = conversations.close(db, self._id)
         return "done" if self._totals.documents or ended else "nothing_to_do"
 
@@ -241,6 +243,7 @@ class _Work:
             chunks_purged=totals.chunks,
             bytes_purged=totals.bytes,
             rows_erased=0,
+            commitments=entries.root_of(self._commitments),
             verified=VERIFIED,
             steps=tuple(self._steps),
             opened_at=minute(session.opened_at),

@@ -164,13 +164,15 @@ class Workspace:
             sealed_filename=seal(self._key or b"", mark.filename.encode(), purpose=FILENAME_PURPOSE),
             media_type=None,
             bytes=mark.size,
+            commitment=sealed.commitment,
+            nonce=sealed.nonce,
         )
         return Document(state, sealed, mark.untrusted_media_type)
 
     def _linked_document(self, mark: FileMark, sealed: SealedFile, link: Link) -> Document:
         document = self._document(mark, sealed)
         sealed_link = seal(self._key or b"", link.bare.encode(), purpose=SOURCE_LINK_PURPOSE)
-        document.state = msgspec.structs.replace(document.state, sealed_source_link=sealed_link)
+        document.state = msgspec.structs.replace(document.state, sealed_source_link=sealed_link, commitment=None)
         return document
 
     # --- documents ---------------------------------------------------------------------------------------------------

@@ -22,4 +22,4 @@ def get_key(resources: Res) -> ReceiptKey:
 def get_receipt(receipt_id: str, resources: Res, db: Db) -> LoggedReceipt:
     """Return one receipt, with the proof that the log has the end of its session."""
     ended = lifecycle.with_proof(resources, receipt_record.get(db, receipt_id))
-    return LoggedReceipt.with_proof(ended.receipt, ended.end)
+    return LoggedReceipt.with_proof(ended.receipt, ended.end, ended.commitments)

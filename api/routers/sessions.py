@@ -75,7 +75,7 @@ def sign_out(resources: Res, token: Token, response: Response) -> LoggedReceipt:
     """Purge the session; the reply is the signed receipt with its proof, sent when everything is gone."""
     response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
     ended = lifecycle.sign_out(resources, token)
-    return LoggedReceipt.with_proof(ended.receipt, ended.end)
+    return LoggedReceipt.with_proof(ended.receipt, ended.end, ended.commitments)
 
 
 @router.post(
@@ -100,4 +100,4 @@ def grant(resources: Res, session: CurrentSession, wish: wire.GrantRequest | Non
 def end(session_id: str, resources: Res) -> LoggedReceipt:
     """Purge a session for the tutor application's backend; repeated calls answer with the same receipt."""
     ended = lifecycle.end_for_hook(resources, session_id)
-    return LoggedReceipt.with_proof(ended.receipt, ended.end)
+    return LoggedReceipt.with_proof(ended.receipt, ended.end, ended.commitments)

@@ -2,11 +2,15 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from api.schemas import Outgoing
 from models.content import DocumentStatus
 from sessions.messages import Deleted, DocumentState
+
+
+def _in_hex(value: bytes | str | None) -> str | None:
+    return value.hex() if isinstance(value, bytes) else value
 
 
 class Timing(Outgoing):
@@ -21,7 +25,8 @@ class Document(Outgoing):
     """One document of the session, as its learner may see it.
 
     ``progress`` runs from 0 to 1; ``error`` is a code of docs/problems.md; ``timings`` tells of each stage so far;
-    ``attachments`` were counted and not opened.
+    ``attachments`` were counted and not opened. ``commitment`` is the SHA-256 of ``commitment_nonce`` and the uploaded
+    bytes, once they are all in: whoever keeps the nonce can show later that a receipt is about this very file.
     """
 
     document_id: str
@@ -38,6 +43,8 @@ class Document(Outgoing):
     ocr_confidence: float | None = None
     attachments: int = 0
     timings: Annotated[dict[str, Timing], Field(default_factory=dict)]
+    commitment: Annotated[str | None, BeforeValidator(_in_hex)] = None
+    commitment_nonce: Annotated[str, BeforeValidator(_in_hex), Field(validation_alias="nonce", repr=False)] = ""
 
     @classmethod
     def of(cls, state: DocumentState) -> Self:

@@ -1,5 +1,6 @@
 """Receipts and the key that checks them."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 import msgspec
@@ -33,6 +34,7 @@ class Statement(Outgoing):
     bytes_purged: int
     rows_erased: int
     rows_by_table: dict[str, int] | None = None
+    commitments: str | None = None
     verified: list[str]
     steps: list[Step]
     opened_at: str
@@ -81,15 +83,21 @@ class LogProof(Outgoing):
 
 
 class LoggedReceipt(Receipt):
-    """A receipt with the proof that the public log has the end of its session; erasures are not in the log."""
+    """A receipt with the proof that the public log has the end of its session; erasures are not in the log.
+
+    ``commitments`` are those of the documents, in hex; the statement has their root. There are none when a receipt is
+    asked for after its account was erased.
+    """
 
     log: LogProof | None = None
+    commitments: list[str]
 
     @classmethod
-    def with_proof(cls, receipt: signing.Receipt, end: Logged | None) -> Self:
-        """Return the wire form of a receipt and its proof."""
+    def with_proof(cls, receipt: signing.Receipt, end: Logged | None, commitments: Sequence[bytes]) -> Self:
+        """Return the wire form of a receipt, its proof, and what its documents were committed to."""
         proof = None if end is None else msgspec.to_builtins(end)
-        return cls.model_validate(msgspec.to_builtins(receipt) | {"log": proof})
+        more = {"log": proof, "commitments": [one.hex() for one in commitments]}
+        return cls.model_validate(msgspec.to_builtins(receipt) | more)
 
 
 class ReceiptKey(Outgoing):

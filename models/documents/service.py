@@ -24,7 +24,10 @@ _sessions = table("sessions", column("session_id"), column("state"))
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the record keeps of one document. ``error`` is a slug of ``models.errors``."""
+    """What the record keeps of one document.
+
+    ``error`` is a slug of ``models.errors``; ``commitment`` is a salted hash of its bytes (32 bytes).
+    """
 
     content_id: str
     media_type: str | None
@@ -38,6 +41,7 @@ class Facts:
     error: str | None = None
     sealed_filename: bytes | None = field(default=None, repr=False)
     sealed_source_link: bytes | None = field(default=None, repr=False)
+    commitment: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,12 @@ def totals(db: Session, session_id: str) -> Totals:
     return Totals(documents=int(documents), pages=int(pages), chunks=int(chunks), bytes=int(size))
 
 
+def commitments(db: Session, session_id: str) -> list[bytes]:
+    """Return what the documents of one session are committed to, in the order of bytes, which tells nothing."""
+    wanted = select(UploadedContent.commitment).where(UploadedContent.session_id == session_id)
+    return sorted(bytes.fromhex(one) for one in db.scalars(wanted) if one is not None)
+
+
 def of_session(db: Session, session_id: str) -> list[DocumentInfo]:
     """Return the documents of one session in the order of upload."""
     return [_info(row) for row in db.scalars(_of_session(session_id))]
@@ -183,6 +193,7 @@ def _columns(fact: Facts) -> dict[str, Any]:
         "error_code": vocabulary.error_code(fact.error),
         "sealed_filename": fact.sealed_filename,
         "sealed_source_link": fact.sealed_source_link,
+        "commitment": None if fact.commitment is None else fact.commitment.hex(),
     }
 
 
@@ -200,5 +211,6 @@ def _info(row: UploadedContent) -> DocumentInfo:
         error=row.error_code,
         sealed_filename=row.sealed_filename,
         sealed_source_link=row.sealed_source_link,
+        commitment=None if row.commitment is None else bytes.fromhex(row.commitment),
     )
     return DocumentInfo(facts=facts, session_id=row.session_id, upload_time=row.upload_time)

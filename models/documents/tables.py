@@ -30,3 +30,4 @@ class UploadedContent(Base):
     upload_time: Mapped[datetime] = mapped_column(Moment)
     sealed_filename: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed_source_link: Mapped[bytes | None] = mapped_column(LargeBinary)
+    commitment: Mapped[str | None] = mapped_column(String(64))

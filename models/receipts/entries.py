@@ -6,11 +6,13 @@ is its: the entry has the hashes of the receipt's id and of its whole statement.
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
 
+from models.receipts import merkle
 from models.receipts.statement import Statement, StepResult, canonical
 from models.vocabulary import EndReason
 
@@ -44,6 +46,7 @@ class End(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     version: Literal[1] = 1
     receipt: Sha256
     statement: Sha256
+    commitments: Sha256 | msgspec.UnsetType = msgspec.UNSET
     reason: EndReason
     documents: Magnitude
     pages: Magnitude
@@ -96,6 +99,7 @@ def end(statement: Statement) -> End:
     return End(
         receipt=name_of(statement.receipt_id),
         statement=hashlib.sha256(canonical(statement)).hexdigest(),
+        commitments=statement.commitments,
         reason=statement.reason,
         documents=statement.documents_purged.bit_length(),
         pages=statement.pages_purged.bit_length(),
@@ -106,6 +110,12 @@ def end(statement: Statement) -> End:
         ended_at=_bucket(moment_of(statement.ended_at)),
         software=statement.software,
     )
+
+
+def root_of(commitments: Sequence[bytes]) -> str:
+    """Return the one hash, in hex, that stands for the commitments of all documents of a session."""
+    leaves = sorted(commitments)
+    return merkle.root(len(leaves), merkle.nodes_of(leaves)).hex()
 
 
 def name_of(receipt_id: str) -> str:

@@ -29,7 +29,8 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """What was deleted, why, in which steps. Times are UTC to the minute.
 
     ``rows_by_table`` is on erasures only, and on none that an older version signed: what is unset is not written down.
-    ``session_id`` is empty on an erasure: nothing in it leads back to the account.
+    ``session_id`` is empty on an erasure: nothing in it leads back to the account. ``commitments``, on purges only, is
+    the root (RFC 6962) over the salted hashes of the documents, in the order of bytes.
     """
 
     version: Literal[1] = 1
@@ -43,6 +44,7 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     bytes_purged: int
     rows_erased: int
     rows_by_table: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+    commitments: str | msgspec.UnsetType = msgspec.UNSET
     verified: tuple[str, ...]
     steps: tuple[Step, ...]
     opened_at: str

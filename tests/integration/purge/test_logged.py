@@ -1,20 +1,23 @@
 """Sessions and their entries in the log, through purges that go well and purges that do not."""
 
+import hashlib
 import os
 import signal
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from models.accounts.tables import User
+from models.documents import service as documents
 from models.errors import PartUnavailable
+from models.migrations.tables import metadata
 from models.receipts import checkpoint, entries, log, merkle
 from models.receipts.entries import End, Start
 from models.receipts.signing import Receipt
 from sessions.purge import purge
 from sessions.sweep import sweep
 from tests.support.hosting import wait_until
-from tests.support.purging import SIGNER, World
+from tests.support.purging import SIGNER, TEXT, World
 
 
 def logged(world: World) -> list[Start | End]:
@@ -97,3 +100,32 @@ def test_an_end_that_cannot_be_written_comes_with_the_next_sweep(world: World, m
 
     assert len(logged(world)) == 2
     assert_end_is_proven(world, receipt)
+
+
+def test_a_receipt_is_bound_to_the_documents_of_its_session_and_to_no_others(world: World):
+    session = world.open_with_document()
+    (state,) = session.client.documents()
+    assert state.commitment == hashlib.sha256(state.nonce + TEXT[1]).digest()
+    with world.database.transaction() as db:
+        assert documents.commitments(db, session.session_id) == [state.commitment]
+
+    receipt = world.sign_out(session)
+
+    assert receipt.statement.commitments == entries.root_of([state.commitment])
+    assert receipt.statement.commitments != world.sign_out(world.open()).statement.commitments
+
+
+def test_a_nonce_is_in_no_row_and_the_same_file_is_committed_to_differently_each_time(world: World):
+    session = world.open()
+    world.upload(session)
+    world.upload(session)
+    first, second = session.client.documents()
+    assert first.commitment != second.commitment
+    world.sign_out(session)
+
+    with world.database.transaction() as db:
+        rows = [str(row) for table in metadata.sorted_tables for row in db.execute(select(table))]
+    assert first.commitment is not None
+    assert any(first.commitment.hex() in row for row in rows), "the commitment is there, so the nonce could be too"
+    plain = hashlib.sha256(TEXT[1]).hexdigest()
+    assert not [row for row in rows if first.nonce.hex() in row or str(first.nonce) in row or plain in row]
