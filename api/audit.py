@@ -69,20 +69,20 @@ class _Books:
             self.late.append(index)
 
 
-def audit(note: str, fetch: Fetch, *, public_key: bytes, moment: datetime, earlier: str | None = None) -> Audited:
+def audit(note: str, fetch: Fetch, *, keys: Sequence[bytes], moment: datetime, earlier: str | None = None) -> Audited:
     """Replay the log of a signed checkpoint and say what it shows at a moment (UTC).
 
     ``fetch`` returns entries from a place on; ``earlier`` is a checkpoint that was seen before. Raises ``LogRefuted``
-    when the key did not sign, entries are missing, changed or out of order, a session has two starts or two ends, or
+    when none of ``keys`` signed, entries are missing, changed or out of order, a session has two starts or two ends, or
     the log is not a continuation of the earlier one.
     """
-    newest = _read(note, public_key)
+    newest = _read(note, keys)
     leaves = list(_all(fetch, newest.size))
     node = merkle.nodes_of(leaves)
     if merkle.root(newest.size, node) != newest.root:
         raise LogRefuted("the entries are not those that were signed")
     if earlier is not None:
-        _check_growth(_read(earlier, public_key), newest, node)
+        _check_growth(_read(earlier, keys), newest, node)
     books = _Books()
     for index, leaf in enumerate(leaves):
         books.enter(index, _entry(index, leaf))
@@ -129,8 +129,8 @@ def _entry(index: int, leaf: bytes) -> Entry:
         raise LogRefuted(f"entry {index} is none that this program knows") from None
 
 
-def _read(note: str, public_key: bytes) -> Checkpoint:
+def _read(note: str, keys: Sequence[bytes]) -> Checkpoint:
     try:
-        return checkpoint.read(note, public_key)
+        return checkpoint.read(note, *keys)
     except CheckpointInvalid as invalid:
         raise LogRefuted(f"the checkpoint is not valid: {invalid}") from None

@@ -98,5 +98,5 @@ def _close(db: Session, session_id: str, signer: Signer) -> None:
         ended_at=minute(now()),
         software=software(),
     )
-    receipt_record.add(db, signer.sign(statement))
+    receipt_record.add(db, signer.sign_or_queue(statement))
     log.append(db, entries.end(statement))

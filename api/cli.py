@@ -122,6 +122,21 @@ def disclose(
     typer.echo(msgspec.json.encode(told).decode() if as_json else as_text(told))
 
 
+@app.command()
+def rotate_receipt_key() -> None:
+    """Sign receipts with a new key from now on; the old one signs that it took over. The service may go on."""
+    from models.keyfile import KeyFileRefused
+    from models.receipts.keys import rotate
+
+    settings = _settings()
+    try:
+        with _record(settings) as database:
+            rotated = rotate(database, settings.key_file("receipt-key"))
+    except KeyFileRefused as refusal:
+        _fail(USAGE, f"Refused: {refusal}.")
+    typer.echo(f"The key {rotated.old} is succeeded by {rotated.new}. Back the new one up.")
+
+
 @models.command()
 def prepare() -> None:
     """Check the configured model and bring it into the form that is served. Downloads nothing."""
@@ -180,12 +195,12 @@ def audit_log(
     from api.client import Client
     from models.database import now
 
-    public_key = bytes.fromhex(_published_key(key or url).public_key)
+    keys = _published_key(key or url).trusted
     earlier = _bytes_of(checkpoint).decode() if checkpoint is not None and checkpoint.exists() else None
     with Client(url) as client:
         note = client.checkpoint()
         try:
-            found = audit(note, client.entries, public_key=public_key, moment=now(), earlier=earlier)
+            found = audit(note, client.entries, keys=keys, moment=now(), earlier=earlier)
         except LogRefuted as refuted:
             _fail(INVALID_RECEIPT, f"The log is REFUTED: {refuted}.")
     if checkpoint is not None:

@@ -64,7 +64,7 @@ def _erase_rows(resources: Resources, user_id: str, steps: list[Step]) -> Receip
         usage_record.keep_spent(db, user_id)
         account_record.erase(db, user_id)
         done = (*steps, forgotten, _step("erase_rows", started, done=True))
-        receipt = resources.signer.sign(_statement(done, rows))
+        receipt = resources.signer.sign_or_queue(_statement(done, rows))
         receipt_record.add(db, receipt)
         return receipt
 

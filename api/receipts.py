@@ -1,22 +1,30 @@
 """Checking receipts from outside: with a receipt's JSON and the published key, and nothing else of the service."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 
 from models.receipts import checkpoint, entries, merkle
+from models.receipts.keys import Succession, trusted
 from models.receipts.log import Logged
-from models.receipts.signing import Receipt, ReceiptInvalid, verify
+from models.receipts.signing import Receipt, ReceiptInvalid, key_id, verify
 from models.receipts.statement import Statement
 
 
 class PublishedKey(msgspec.Struct, frozen=True):
-    """The answer of ``GET /v1/receipts/key``: an Ed25519 public key as 64 hex digits."""
+    """The answer of ``GET /v1/receipts/key``: an Ed25519 public key as 64 hex digits, and what keys it is tied to."""
 
     public_key: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     key_id: str = ""
     algorithm: str = "Ed25519"
+    successions: tuple[Succession, ...] = ()
+
+    @property
+    def trusted(self) -> list[bytes]:
+        """This key and all that it leads to."""
+        return trusted(bytes.fromhex(self.public_key), self.successions)
 
 
 class LoggedReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,12 +62,14 @@ def is_valid(receipt: bytes | dict[str, Any], key: PublishedKey) -> bool:
 def check(untrusted: bytes | dict[str, Any], key: PublishedKey) -> Place | None:
     """Check a receipt and, if it came with one, the proof that the log has its end; return where.
 
-    Raises ``ReceiptInvalid`` when anything in it is not what the holder of ``key`` signed.
+    Raises ``ReceiptInvalid`` when anything in it is not what the holder of ``key``, or of one it leads to, signed.
     """
-    found = _read(untrusted)
-    verify(found.receipt, bytes.fromhex(key.public_key))
+    found, keys = _read(untrusted), key.trusted
+    if not found.signature:
+        raise ReceiptInvalid("it is not signed yet: ask for it again")
+    verify(found.receipt, next((one for one in keys if key_id(one) == found.key_id), keys[0]))
     _check_commitments(found)
-    return None if found.log is None else _check_log(found.statement, found.log, bytes.fromhex(key.public_key))
+    return None if found.log is None else _check_log(found.statement, found.log, keys)
 
 
 def is_about(untrusted: bytes, document: bytes, nonce: str) -> bool:
@@ -82,12 +92,12 @@ def _check_commitments(found: LoggedReceipt) -> None:
         raise ReceiptInvalid("the commitments are not those of its session")
 
 
-def _check_log(statement: Statement, logged: Logged, public_key: bytes) -> Place:
+def _check_log(statement: Statement, logged: Logged, keys: Sequence[bytes]) -> Place:
     """Check that this very statement ends its session in the log. Raises ``ReceiptInvalid``."""
     try:
         if entries.written(entries.end(statement)) != logged.entry.encode():
             raise ReceiptInvalid("the log's entry is about another receipt")
-        log = checkpoint.read(logged.checkpoint, public_key)
+        log = checkpoint.read(logged.checkpoint, *keys)
         leaf = merkle.leaf_hash(logged.entry.encode())
         merkle.check_inclusion(leaf, logged.index, log.size, [_hash(one) for one in logged.hashes], log.root)
     except (merkle.ProofInvalid, checkpoint.CheckpointInvalid, ValueError):

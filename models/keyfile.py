@@ -1,4 +1,4 @@
-"""Small secret files: made once, mode 0600, never overwritten."""
+"""Small secret files: made once, mode 0600, never overwritten but by ``replace``."""
 
 import contextlib
 import os
@@ -24,6 +24,16 @@ def load_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeyFileRefused(f"{path.name} must be readable by its owner only (mode 0600)")
     return path.read_bytes()
+
+
+def replace(path: Path, secret: bytes) -> None:
+    """Put another secret in the place of one, durably and at once: who reads it meanwhile gets either whole."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(path)
 
 
 def _create(path: Path, secret: bytes) -> None:

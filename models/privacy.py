@@ -163,6 +163,12 @@ DATA_MAP: dict[str, dict[str, Column]] = {
         "signature": Column("Ed25519", "signature", _KEPT),
         "signed_at": Column("when it was signed", "time", _KEPT),
     },
+    "receipt_key_successions": {
+        "new": Column("the public key that took over", "key", _KEPT),
+        "old": Column("the public key it took over from", "key", _KEPT),
+        "signed_by_old": Column("Ed25519 over both", "signature", _KEPT),
+        "signed_by_new": Column("Ed25519 over both", "signature", _KEPT),
+    },
     "receipt_log_head": {
         "origin": Column("names the log; random", "id", _KEPT),
         "size": Column("how many entries it has", "count", _KEPT),

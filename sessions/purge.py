@@ -223,7 +223,7 @@ class _Work:
         """Write the record's last word and the receipt in one transaction; of racing purges one wins, all return it."""
         if self._failure is not None or self._session is None or self._totals is None:
             raise PartUnavailable(retry_after_seconds=1) from self._failure
-        receipt = self._parts.signer.sign(self._statement(self._session, self._totals))
+        receipt = self._parts.signer.sign_or_queue(self._statement(self._session, self._totals))
         with self._parts.database.transaction() as db:
             won = sessions.finish(db, self._id)
             if won:

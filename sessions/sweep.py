@@ -5,6 +5,7 @@ right: a row without a live session is purged, a live session without a row is k
 is served and then every few seconds, it is what finishes every purge that was interrupted.
 """
 
+import contextlib
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,8 @@ from models.database import now
 from models.documents import service as documents
 from models.documents.service import Facts
 from models.errors import MayflyError, NoSuchThing, PartUnavailable
-from models.receipts.signing import Receipt
+from models.receipts import service as receipts
+from models.receipts.signing import KeyUnavailable, Receipt
 from models.sessions import service as sessions
 from models.sessions.service import SessionInfo
 from models.vocabulary import EndReason
@@ -61,6 +63,7 @@ def sweep(parts: PurgeParts, *, grace_seconds: float = GRACE_SECONDS) -> Swept:
     due = _due(rows, host, parts, grace_seconds)
     done, unfinished = _purge_each(due, parts)
     strays = _kill_strays(parts, host, {row.session_id for row in rows}, grace_seconds=grace_seconds)
+    _sign_waiting(parts)
     refreshed = _refresh(parts, [row.session_id for row in rows if row.session_id not in due])
     return Swept(tuple(done), tuple(unfinished), strays, refreshed)
 
@@ -137,6 +140,12 @@ def _kill_strays(parts: PurgeParts, host: _HostView, recorded: Iterable[str], *,
         parts.host.kill(session_id)
         del seen[session_id]
     return len(overdue)
+
+
+def _sign_waiting(parts: PurgeParts) -> None:
+    """Sign what was purged while the key was not there; without it, the next sweep tries again."""
+    with contextlib.suppress(KeyUnavailable), parts.database.transaction() as db:
+        receipts.sign_waiting(db, parts.signer)
 
 
 def _refresh(parts: PurgeParts, session_ids: list[str]) -> int:

@@ -5,17 +5,20 @@ from fastapi import APIRouter
 from api import lifecycle
 from api.dependencies import Db, Res
 from api.routers import refuses
-from api.schemas.receipts import LoggedReceipt, ReceiptKey
+from api.schemas.receipts import KeySuccession, LoggedReceipt, ReceiptKey
 from models.errors import NoSuchThing
+from models.receipts import keys
 from models.receipts import service as receipt_record
 
 router = APIRouter(prefix="/v1/receipts", tags=["receipts"])
 
 
 @router.get("/key", responses=refuses())
-def get_key(resources: Res) -> ReceiptKey:
-    """Return the public key that checks this deployment's receipts."""
-    return ReceiptKey(key_id=resources.signer.key_id, public_key=resources.signer.public_key.hex())
+def get_key(resources: Res, db: Db) -> ReceiptKey:
+    """Return the public key that checks this deployment's receipts, and how it came after others."""
+    successions = [KeySuccession.model_validate(one, from_attributes=True) for one in keys.successions(db)]
+    signer = resources.signer
+    return ReceiptKey(key_id=signer.key_id, public_key=signer.public_key.hex(), successions=successions)
 
 
 @router.get("/{receipt_id}", responses=refuses(NoSuchThing))

@@ -100,9 +100,19 @@ class LoggedReceipt(Receipt):
         return cls.model_validate(msgspec.to_builtins(receipt) | more)
 
 
+class KeySuccession(Outgoing):
+    """That key ``new`` took over from ``old``: both signed ``mayfly receipt key 1``, old and new, on a line each."""
+
+    old: str
+    new: str
+    signed_by_old: str
+    signed_by_new: str
+
+
 class ReceiptKey(Outgoing):
-    """The public key of this deployment's receipts, 32 bytes as hex."""
+    """The public key of this deployment's receipts, 32 bytes as hex, and how keys took over from one another."""
 
     key_id: str
     algorithm: Literal["Ed25519"] = "Ed25519"
     public_key: str
+    successions: list[KeySuccession]

@@ -47,8 +47,8 @@ def verifier_key(origin: str, public_key: bytes) -> str:
     return f"{origin}+{_key_id(origin, public_key).hex()}+{key}"
 
 
-def read(untrusted: str, public_key: bytes) -> Checkpoint:
-    """Return the checkpoint that ``public_key`` signed; lines of other keys are passed over.
+def read(untrusted: str, *public_keys: bytes) -> Checkpoint:
+    """Return the checkpoint that one of ``public_keys`` signed; lines of other keys are passed over.
 
     Raises ``CheckpointInvalid``.
     """
@@ -56,14 +56,15 @@ def read(untrusted: str, public_key: bytes) -> Checkpoint:
     if not parted or not signatures.endswith("\n"):
         raise CheckpointInvalid("this is no signed note")
     checkpoint = _parse(text + "\n")
-    wanted = _key_id(checkpoint.origin, public_key)
+    wanted = {_key_id(checkpoint.origin, key): key for key in public_keys}
     for line in signatures.removesuffix("\n").split("\n"):
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
         if not line.startswith(_DASH):
             raise CheckpointInvalid("this is no signed note")
         signed = _decoded(encoded)
-        if name == checkpoint.origin and signed[:_KEY_ID_BYTES] == wanted:
-            _check(public_key, signed[_KEY_ID_BYTES:], text + "\n")
+        key = wanted.get(signed[:_KEY_ID_BYTES])
+        if name == checkpoint.origin and key is not None:
+            _check(key, signed[_KEY_ID_BYTES:], text + "\n")
             return checkpoint
     raise CheckpointInvalid("this key did not sign it")
 

@@ -1,13 +1,15 @@
-"""Keeping receipts. A receipt is added once and never changed."""
+"""Keeping receipts. A receipt is added once and never changed, but for a signature that could not be had then."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.database import now
 from models.errors import NoSuchThing
-from models.receipts.signing import Receipt
+from models.receipts.signing import Receipt, Signer
 from models.receipts.statement import canonical, parse
 from models.receipts.tables import ReceiptRow
+
+_SIGNED_AT_ONCE = 500
 
 
 def add(db: Session, receipt: Receipt) -> None:
@@ -24,6 +26,19 @@ def add(db: Session, receipt: Receipt) -> None:
     )
     db.add(row)
     db.flush()
+
+
+def sign_waiting(db: Session, signer: Signer) -> int:
+    """Sign the receipts that were written while there was no key; return how many.
+
+    Raises ``models.receipts.signing.KeyUnavailable`` while there is none.
+    """
+    waiting = list(db.scalars(select(ReceiptRow).where(ReceiptRow.key_id == "").limit(_SIGNED_AT_ONCE)))
+    for row in waiting:
+        receipt = signer.sign(parse(row.statement.encode()))
+        row.key_id, row.signature, row.signed_at = receipt.key_id, bytes.fromhex(receipt.signature), now()
+    db.flush()
+    return len(waiting)
 
 
 def get(db: Session, receipt_id: str) -> Receipt:

@@ -4,7 +4,9 @@ Owns the signing key of this deployment. Anyone can check a receipt with the pub
 is the line ``mayfly receipt 1``, a newline, and the statement's canonical JSON.
 """
 
+import contextlib
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from models import keyfile
+from models.errors import PartUnavailable
 from models.receipts.checkpoint import Checkpoint, note
 from models.receipts.statement import Statement, canonical
 
@@ -31,13 +34,25 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     signature: str
 
 
-class Signer:
-    """The signing key of this deployment."""
+class KeyUnavailable(PartUnavailable):
+    """The file of the signing key cannot be read. What has to be signed waits."""
 
-    def __init__(self, private_key: Ed25519PrivateKey) -> None:
-        self._private_key = private_key
-        self.public_key: bytes = private_key.public_key().public_bytes_raw()
-        self.key_id = key_id(self.public_key)
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key, and by what it is seen that its file was exchanged."""
+
+    private: Ed25519PrivateKey
+    public: bytes
+    stamp: tuple[int, int]
+
+
+class Signer:
+    """The signing key of this deployment; read again when its file is exchanged, which is how a key is rotated."""
+
+    def __init__(self, private_key: Ed25519PrivateKey, file: Path | None = None) -> None:
+        self._file = file
+        self._key = _Key(private_key, private_key.public_key().public_bytes_raw(), (0, 0))
 
     @classmethod
     def load(cls, path: Path) -> "Signer":
@@ -47,18 +62,55 @@ class Signer:
         """
         raw = keyfile.load_or_create(path, lambda: Ed25519PrivateKey.generate().private_bytes_raw())
         try:
-            return cls(Ed25519PrivateKey.from_private_bytes(raw))
+            return cls(Ed25519PrivateKey.from_private_bytes(raw), path)
         except ValueError as error:
             raise keyfile.KeyFileRefused(f"{path.name} must be 32 bytes") from error
 
+    @property
+    def public_key(self) -> bytes:
+        """The key that checks what is signed now (32 bytes); while its file cannot be read, what was signed last."""
+        with contextlib.suppress(KeyUnavailable):
+            return self._current().public
+        return self._key.public
+
+    @property
+    def key_id(self) -> str:
+        """The short name of that key."""
+        return key_id(self.public_key)
+
     def sign_checkpoint(self, checkpoint: Checkpoint) -> str:
-        """Return the signed note of a checkpoint. No receipt begins like one, so neither passes for the other."""
-        return note(checkpoint, self.public_key, self._private_key.sign(checkpoint.text().encode()))
+        """Return the signed note of a checkpoint. No receipt begins like one, so neither passes for the other.
+
+        Raises ``KeyUnavailable``.
+        """
+        key = self._current()
+        return note(checkpoint, key.public, key.private.sign(checkpoint.text().encode()))
 
     def sign(self, statement: Statement) -> Receipt:
-        """Return the signed receipt."""
-        signature = self._private_key.sign(_CONTEXT + canonical(statement))
-        return Receipt(statement=statement, key_id=self.key_id, signature=signature.hex())
+        """Return the signed receipt. Raises ``KeyUnavailable``."""
+        key = self._current()
+        signature = key.private.sign(_CONTEXT + canonical(statement))
+        return Receipt(statement=statement, key_id=key_id(key.public), signature=signature.hex())
+
+    def sign_or_queue(self, statement: Statement) -> Receipt:
+        """Return the signed receipt, or one that says it is not signed yet: a deletion does not wait for a key."""
+        try:
+            return self.sign(statement)
+        except KeyUnavailable:
+            return Receipt(statement=statement, key_id="", signature="")
+
+    def _current(self) -> _Key:
+        if self._file is None:
+            return self._key
+        try:
+            seen = self._file.stat()
+            stamp = (seen.st_ino, seen.st_mtime_ns)
+            if stamp != self._key.stamp:
+                private = Ed25519PrivateKey.from_private_bytes(self._file.read_bytes())
+                self._key = _Key(private, private.public_key().public_bytes_raw(), stamp)
+        except (OSError, ValueError) as error:
+            raise KeyUnavailable(retry_after_seconds=5) from error
+        return self._key
 
 
 def key_id(public_key: bytes) -> str:

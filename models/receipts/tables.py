@@ -19,7 +19,7 @@ class ReceiptRow(Base):
     session_id: Mapped[str | None] = mapped_column(String(36), unique=True)
     kind: Mapped[str] = mapped_column(String(8))
     statement: Mapped[str] = mapped_column(Text)
-    key_id: Mapped[str] = mapped_column(String(16))
+    key_id: Mapped[str] = mapped_column(String(16), index=True)
     signature: Mapped[bytes] = mapped_column(LargeBinary)
     signed_at: Mapped[datetime] = mapped_column(Moment)
 
@@ -58,3 +58,14 @@ class LogNode(Base):
     level: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class KeySuccession(Base):
+    """That one key of receipts took over from another, signed by both."""
+
+    __tablename__ = "receipt_key_successions"
+
+    new: Mapped[str] = mapped_column(String(64), primary_key=True)
+    old: Mapped[str] = mapped_column(String(64))
+    signed_by_old: Mapped[bytes] = mapped_column(LargeBinary)
+    signed_by_new: Mapped[bytes] = mapped_column(LargeBinary)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.client import Client, LearnerSession, SignUp

@@ -1,19 +1,25 @@
 """Sessions and their entries in the log, through purges that go well and purges that do not."""
 
+import dataclasses
 import hashlib
 import os
 import signal
+from pathlib import Path
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, select
 
+from api.receipts import PublishedKey, is_valid
 from models.accounts.tables import User
 from models.documents import service as documents
 from models.errors import PartUnavailable
+from models.keyfile import KeyFileRefused
 from models.migrations.tables import metadata
-from models.receipts import checkpoint, entries, log, merkle
+from models.receipts import checkpoint, entries, keys, log, merkle
 from models.receipts.entries import End, Start
-from models.receipts.signing import Receipt
+from models.receipts.signing import Receipt, Signer, to_json, verify
 from sessions.purge import purge
 from sessions.sweep import sweep
 from tests.support.hosting import wait_until
@@ -105,13 +111,14 @@ def test_an_end_that_cannot_be_written_comes_with_the_next_sweep(world: World, m
 def test_a_receipt_is_bound_to_the_documents_of_its_session_and_to_no_others(world: World):
     session = world.open_with_document()
     (state,) = session.client.documents()
-    assert state.commitment == hashlib.sha256(state.nonce + TEXT[1]).digest()
+    commitment = hashlib.sha256(state.nonce + TEXT[1]).digest()
+    assert state.commitment == commitment
     with world.database.transaction() as db:
-        assert documents.commitments(db, session.session_id) == [state.commitment]
+        assert documents.commitments(db, session.session_id) == [commitment]
 
     receipt = world.sign_out(session)
 
-    assert receipt.statement.commitments == entries.root_of([state.commitment])
+    assert receipt.statement.commitments == entries.root_of([commitment])
     assert receipt.statement.commitments != world.sign_out(world.open()).statement.commitments
 
 
@@ -129,3 +136,73 @@ def test_a_nonce_is_in_no_row_and_the_same_file_is_committed_to_differently_each
     assert any(first.commitment.hex() in row for row in rows), "the commitment is there, so the nonce could be too"
     plain = hashlib.sha256(TEXT[1]).hexdigest()
     assert not [row for row in rows if first.nonce.hex() in row or str(first.nonce) in row or plain in row]
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    return tmp_path / "receipt-key"
+
+
+def test_a_purge_whose_key_is_gone_deletes_all_the_same_and_is_signed_when_the_key_is_back(
+    world: World, key_file: Path
+):
+    signer = Signer.load(key_file)
+    parts = dataclasses.replace(world.parts, signer=signer)
+    verify(purge(world.open().session_id, "sign_out", parts), signer.public_key)
+    session, kept = world.open_with_document(), key_file.rename(key_file.with_name("lost"))
+
+    unsigned = purge(session.session_id, "sign_out", parts)
+
+    assert session.is_gone()
+    assert (unsigned.signature, unsigned.statement.documents_purged) == ("", 1)
+    assert world.row(session.session_id).state == "ended"
+    assert len(logged(world)) == 4, "its end is in the log already"
+    sweep(parts)
+    assert purge(session.session_id, "sign_out", parts) == unsigned
+
+    kept.rename(key_file)
+    sweep(parts)
+
+    signed = purge(session.session_id, "sign_out", parts)
+    verify(signed, signer.public_key)
+    assert signed.statement == unsigned.statement
+
+
+def test_a_rotated_key_signs_the_next_receipt_and_whoever_trusts_either_can_check_both(world: World, key_file: Path):
+    signer = Signer.load(key_file)
+    parts = dataclasses.replace(world.parts, signer=signer)
+    before, old = purge(world.open().session_id, "sign_out", parts), signer.public_key
+
+    keys.rotate(world.database, key_file)
+    after = purge(world.open().session_id, "sign_out", parts)
+
+    assert signer.public_key != old
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    with world.database.transaction() as db:
+        found = keys.successions(db)
+    for key in (old, signer.public_key):
+        published = PublishedKey(key.hex(), successions=found)
+        assert is_valid(to_json(before), published)
+        assert is_valid(to_json(after), published)
+    assert not is_valid(to_json(after), PublishedKey(old.hex())), "nothing but the succession ties them"
+
+
+def test_a_succession_that_both_keys_did_not_sign_leads_nowhere(world: World, key_file: Path):
+    old = Signer.load(key_file).public_key
+    real = keys.rotate(world.database, key_file)
+    stranger = Signer(Ed25519PrivateKey.generate()).public_key
+
+    assert keys.trusted(old, [real]) == [old, bytes.fromhex(real.new)]
+    for forged in (
+        msgspec.structs.replace(real, new=stranger.hex()),
+        msgspec.structs.replace(real, signed_by_old=real.signed_by_new),
+        msgspec.structs.replace(real, signed_by_new=real.signed_by_old),
+    ):
+        assert keys.trusted(old, [forged]) == [old]
+    assert keys.trusted(stranger, [real]) == [stranger]
+
+
+def test_without_a_key_there_is_nothing_to_rotate(world: World, key_file: Path):
+    with pytest.raises(KeyFileRefused):
+        keys.rotate(world.database, key_file)
+    assert not key_file.exists()

@@ -65,7 +65,7 @@ class Log:
 
     def audit(self, *, hours: float = 0.5, earlier: str | None = None) -> Any:
         moment = NOON + timedelta(hours=hours)
-        return audit(self.note, self.fetch, public_key=SIGNER.public_key, moment=moment, earlier=earlier)
+        return audit(self.note, self.fetch, keys=[SIGNER.public_key], moment=moment, earlier=earlier)
 
 
 HISTORY = [started("a"), started("b"), ended("a"), started("c"), ended("c")]

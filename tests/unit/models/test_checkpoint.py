@@ -58,7 +58,7 @@ def test_another_key_and_no_key_are_refused():
 def test_a_witness_may_sign_below_and_is_passed_over():
     witness = Signer(Ed25519PrivateKey.generate())
     text = CHECKPOINT.text().encode()
-    signed = note(CHECKPOINT, witness.public_key, witness._private_key.sign(text)).splitlines()[-1]
+    signed = note(CHECKPOINT, witness.public_key, witness._key.private.sign(text)).splitlines()[-1]
 
     assert read(f"{NOTE}{signed}\n", SIGNER.public_key) == CHECKPOINT
     assert is_accepted(f"{NOTE}{signed}\n", witness.public_key)
@@ -78,7 +78,7 @@ def test_a_witness_may_sign_below_and_is_passed_over():
 )
 def test_what_is_signed_and_no_checkpoint_is_refused(body: str):
     text = body.format(root=base64.b64encode(CHECKPOINT.root).decode())
-    signed = note(CHECKPOINT, SIGNER.public_key, SIGNER._private_key.sign(text.encode())).splitlines()[-1]
+    signed = note(CHECKPOINT, SIGNER.public_key, SIGNER._key.private.sign(text.encode())).splitlines()[-1]
 
     assert not is_accepted(f"{text}\n{signed}\n")
 
