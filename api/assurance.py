@@ -1,5 +1,6 @@
 """What this host really guarantees, looked up when asked and never assumed."""
 
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def assurance(resources: Resources) -> Assurance:
     """Return what holds on this host right now; a part that does not answer leaves its place empty."""
     settings = resources.settings
     own = hardening.state()
+    processes = _processes(resources, own)
     return Assurance(
         runtime_directory=storage(settings.runtime_dir),
         temporary_directory=storage(settings.sockets.temporary),
@@ -38,7 +40,8 @@ def assurance(resources: Resources) -> Assurance:
         core_dumps=CoreDumps(
             dumpable=own.dumpable, limit_bytes=own.core_limit_bytes, possible=own.dumpable or own.core_limit_bytes != 0
         ),
-        processes=_processes(resources, own),
+        processes=processes,
+        failpoints_off=_failpoints_off(processes.values()),
         weaknesses=_weaknesses(resources),
         weak_host_allowed=settings.allow_weak_host,
         jail=_jail(resources),
@@ -86,7 +89,14 @@ def _process(state: Hardening) -> Process:
         core_limit_bytes=state.core_limit_bytes,
         private_umask=state.umask == 0o077,
         memory_scrubbed_on_free=state.scrubbing_allocator,
+        only_installed_code=not state.foreign_code,
     )
+
+
+def _failpoints_off(processes: Iterable[Process | None]) -> bool | None:
+    """Say whether no process has loaded anything that tests break a service with; ``None`` if one does not answer."""
+    answers = [process and process.only_installed_code for process in processes]
+    return None if None in answers else all(answers)
 
 
 def _weaknesses(resources: Resources) -> list[str] | None:

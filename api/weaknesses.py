@@ -84,6 +84,7 @@ def of_process(name: str, hardening: Hardening, *, scrubbing: bool) -> list[str]
         f"the {name} process is dumpable": hardening.dumpable,
         f"the {name} process may write core files": hardening.core_limit_bytes != 0,
         f"the {name} process frees memory without scrubbing it": scrubbing and not hardening.scrubbing_allocator,
+        f"the {name} process runs code that is not installed": hardening.foreign_code,
     }
     return [fault for fault, is_there in faults.items() if is_there]
 

@@ -8,7 +8,9 @@ import ctypes
 import os
 import resource
 import signal
+import site
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,6 +44,7 @@ OFFLINE_ENVIRONMENT = {
 
 # A library that finds these set may report elsewhere what passes through it. None of ours is meant to.
 _FOREIGN_PREFIXES = ("CHROMA_", "OTEL_", "SENTRY_")
+_OWN_PACKAGES = ("api", "sessions", "ingestion", "vectorstore", "models", "processes")
 
 # What an interpreter needs to run as it was started, and nothing of ours.
 _NEEDED_NAMES = frozenset({"PATH", "TMPDIR", "TZ", "LANG", "VIRTUAL_ENV", "GLIBC_TUNABLES"})
@@ -55,6 +58,7 @@ class Hardening(msgspec.Struct, frozen=True):
     core_limit_bytes: int
     umask: int
     scrubbing_allocator: bool
+    foreign_code: bool
 
 
 def harden(*, die_with_parent: bool = True) -> None:
@@ -98,7 +102,25 @@ def state() -> Hardening:
         core_limit_bytes=resource.getrlimit(resource.RLIMIT_CORE)[0],
         umask=umask,
         scrubbing_allocator=all(os.environ.get(name) == value for name, value in SCRUBBING_ENVIRONMENT.items()),
+        foreign_code=bool(foreign_modules()),
     )
+
+
+def foreign_modules() -> list[str]:
+    """Return the modules this process has loaded that are neither Mayfly's nor installed: what a test brings in.
+
+    Failpoints are such a module (docs/adr/0014-faults-come-from-outside.md). What was started itself does not count.
+    """
+    own = {*_OWN_PACKAGES, "__main__", "__mp_main__"}
+    installed = tuple(f"{folder}{os.sep}" for folder in _installed())
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if "." not in name}
+    return [name for name, file in files.items() if file and name not in own and not file.startswith(installed)]
+
+
+def _installed() -> set[str]:
+    paths = sysconfig.get_paths()
+    standard = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return {*standard, *site.getsitepackages(), site.getusersitepackages()}
 
 
 def child_environment(temporary: Path, *, scrubbing: bool, with_settings: bool = False) -> dict[str, str]:

@@ -83,6 +83,7 @@ class Process(Outgoing):
     core_limit_bytes: int
     private_umask: bool
     memory_scrubbed_on_free: bool
+    only_installed_code: bool
 
 
 class Jail(Outgoing):
@@ -153,6 +154,7 @@ class Assurance(Outgoing):
     private_umask: bool
     core_dumps: CoreDumps
     processes: dict[str, Process | None]
+    failpoints_off: bool | None
     weaknesses: list[str] | None
     weak_host_allowed: bool
     jail: Jail | None

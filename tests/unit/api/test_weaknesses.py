@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from api import weaknesses
 from api.assurance import storage
@@ -13,7 +14,7 @@ from api.settings import Settings
 from ingestion.level import Walls
 from processes.hardening import Hardening, child_environment
 
-SOUND = Hardening(dumpable=False, core_limit_bytes=0, umask=0o077, scrubbing_allocator=True)
+SOUND = Hardening(dumpable=False, core_limit_bytes=0, umask=0o077, scrubbing_allocator=True, foreign_code=False)
 
 
 @pytest.fixture
@@ -64,9 +65,10 @@ def test_active_swap_is_a_weakness(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @pytest.mark.parametrize(
     ("state", "word"),
     [
-        (Hardening(dumpable=True, core_limit_bytes=0, umask=0o077, scrubbing_allocator=True), "dumpable"),
-        (Hardening(dumpable=False, core_limit_bytes=-1, umask=0o077, scrubbing_allocator=True), "core files"),
-        (Hardening(dumpable=False, core_limit_bytes=0, umask=0o077, scrubbing_allocator=False), "scrubbing"),
+        (replace(SOUND, dumpable=True), "dumpable"),
+        (replace(SOUND, core_limit_bytes=-1), "core files"),
+        (replace(SOUND, scrubbing_allocator=False), "scrubbing"),
+        (replace(SOUND, foreign_code=True), "not installed"),
     ],
 )
 def test_a_process_that_is_not_hardened_is_named(state: Hardening, word: str) -> None:
