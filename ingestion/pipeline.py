@@ -77,8 +77,12 @@ class Pipeline:
             raise QuotaExceeded  # The collection would say so too, after minutes of embedding.
         texts = Texts(extraction, sentences=self._sentences)
         vectors, sentences = texts.sorted(self._embed(incoming, texts, job, report))
-        self._collection.add(incoming.document_id, extraction, vectors, sentences=sentences, on_batch=job.check)
-        self._collection.publish(incoming.document_id)
+        try:
+            self._collection.add(incoming.document_id, extraction, vectors, sentences=sentences, on_batch=job.check)
+            self._collection.publish(incoming.document_id)
+        except BaseException:
+            self._collection.remove(incoming.document_id)
+            raise
         return extraction
 
     def _extract(self, incoming: Incoming, sealed: SealedFile, job: Job, report: Report) -> Extraction:

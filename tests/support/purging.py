@@ -16,6 +16,7 @@ from models.receipts.signing import Receipt, Signer
 from models.receipts.tables import ReceiptRow
 from models.sessions import service as sessions
 from models.sessions.service import Opening, SessionInfo
+from sessions.client import HostClient
 from sessions.facts import facts_of
 from sessions.purge import PurgeParts, PurgeTurns, purge
 from tests.support.hosting import File, Hosting, Session
@@ -37,26 +38,36 @@ class Folders:
     quarantine: Path
 
 
+def parts_of(database: Database, folders: Folders, signer: Signer) -> PurgeParts:
+    """Return what a purge of this machine reaches."""
+    return PurgeParts(
+        database=database,
+        host=HostClient(folders.host),
+        jail=JailClient(folders.jailer),
+        embedder=EmbedderClient(folders.embedder),
+        signer=signer,
+        sockets=folders,
+        node_id=NODE,
+    )
+
+
 class World:
     """What a front can reach, and one learner."""
 
     def __init__(self, database: Database, host: Hosting, user_id: str) -> None:
         self.database, self.host, self.user_id = database, host, user_id
-        self.parts = PurgeParts(
-            database=database,
-            host=host.client,
-            jail=JailClient(host.parts.jailer_socket),
-            embedder=EmbedderClient(host.parts.embedder_socket),
-            signer=SIGNER,
-            sockets=Folders(
-                host=Path(host.config.socket),
-                jailer=host.parts.jailer_socket,
-                embedder=host.parts.embedder_socket,
-                sessions=host.sessions_dir,
-                quarantine=host.quarantine_dir,
-            ),
-            node_id=NODE,
+        self.folders = Folders(
+            host=Path(host.config.socket),
+            jailer=host.parts.jailer_socket,
+            embedder=host.parts.embedder_socket,
+            sessions=host.sessions_dir,
+            quarantine=host.quarantine_dir,
         )
+        self.parts = parts_of(database, self.folders, SIGNER)
+
+    def folder_names(self) -> dict[str, str]:
+        """Return where the processes listen, for another process."""
+        return {name: str(getattr(self.folders, name)) for name in Folders.__slots__}
 
     def another_front(self) -> PurgeParts:
         """The same machine as another process sees it, or this one after a restart: it shares no memory."""
