@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import structlog
 
 from api.settings import LogSettings
+from processes.events import LOG
 
 ALLOWED_FIELDS = frozenset({
     "attempt", "child", "count", "delay_seconds", "documents", "dropped_fields", "duration_ms", "error", "event",
@@ -31,7 +32,7 @@ Event = MutableMapping[str, Any]
 
 def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
     """Set up structlog and the standard library's root logger for this process; the default is standard error."""
-    output = stream if stream is not None else sys.stderr
+    output: Any = stream if stream is not None else LOG
     level: int = getattr(logging, settings.level.upper())
     renderer = structlog.processors.JSONRenderer() if settings.format == "json" else structlog.dev.ConsoleRenderer()
     structlog.configure(

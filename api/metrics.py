@@ -13,6 +13,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from processes.events import LOG
+
 METHODS = frozenset({"GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"})
 UNKNOWN_ROUTE = "none"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -42,6 +44,10 @@ class Metrics:
         self.last_sweep = Gauge(
             "mayfly_last_sweep_timestamp_seconds", "Unix time of the last sweep that succeeded", registry=registry
         )
+        self.lost_log_lines = Gauge(
+            "mayfly_log_lines_lost", "Log lines of the front that could not be written", registry=registry
+        )
+        self.lost_log_lines.set_function(lambda: LOG.lost)
         self.live_sessions = Gauge("mayfly_live_sessions", "Session processes alive", registry=registry)
         self.session_capacity = Gauge("mayfly_session_capacity", "Session processes allowed", registry=registry)
         self.quarantine_files = Gauge("mayfly_quarantine_files", "Sealed files waiting", registry=registry)

@@ -13,11 +13,35 @@ import msgspec
 _FRAMES = 6
 
 
+class Log:
+    """Standard error as a log. A line that cannot be written is dropped and counted: a full disk must stop nothing.
+
+    Nothing is kept for later, so that a process still ends with the exit code it chose.
+    """
+
+    def __init__(self) -> None:
+        self.lost = 0
+
+    def write(self, text: str) -> None:
+        """Write at once, or count what is lost, which a line that was cut off is too."""
+        line, buffered = text.encode(), sys.stderr.buffer
+        try:
+            written = getattr(buffered, "raw", buffered).write(line)
+        except OSError:
+            written = 0
+        self.lost += written != len(line)
+
+    def flush(self) -> None:
+        """Do nothing: nothing waits."""
+
+
+LOG = Log()
+
+
 def log(event: str, **fields: str | float | None) -> None:
     """Write one event. Fields are ids, fixed words and numbers."""
     line = {"event": event, "time": round(time.time(), 3), **fields}
-    sys.stderr.write(msgspec.json.encode(line).decode() + "\n")
-    sys.stderr.flush()
+    LOG.write(msgspec.json.encode(line).decode() + "\n")
 
 
 def log_failure(event: str, error: BaseException, **fields: str | float | None) -> None:

@@ -133,7 +133,10 @@ def connect(path: Path, incoming: Any, *, timeout_seconds: float | None = None) 
 
     ``timeout_seconds`` bounds the connect and each later read and write; ``None`` waits for ever.
     """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:  # No descriptor is left.
+        raise PeerGone from error
     sock.settimeout(timeout_seconds)
     try:
         sock.connect(str(path))
