@@ -98,12 +98,14 @@ def find_session(resources: Resources, token: str) -> SessionInfo:
         info = session_record.find_open(db, hash_token(token))
     if info is None:
         raise SessionExpired
+    resources.leases.know(hash_token(token), info.session_id)
     return info
 
 
 def seen_session(resources: Res, token: Annotated[str, Depends(get_token)]) -> LearnersSession:
     """Return the current session without keeping it alive. Raises ``SessionExpired``, ``NotAllowed``."""
     info = find_session(resources, token)
+    _refuse_overdue(resources, info.session_id)
     return LearnersSession(info, resources.session(info.session_id))
 
 
@@ -116,6 +118,15 @@ def used_session(resources: Res, session: Annotated[LearnersSession, Depends(see
 def renew(resources: Resources, session_id: str) -> datetime:
     """Start a session's idle time anew and return when it now ends. Raises ``SessionExpired`` when it is over."""
     return resources.leases.note(session_id, resources.host.renew(session_id))
+
+
+def _refuse_overdue(resources: Resources, session_id: str) -> None:
+    """Ask the host about a session whose lease seems over. Raises ``SessionExpired`` when it is.
+
+    A machine that slept past the end of a session serves nobody from it, not even before the host has killed it.
+    """
+    if resources.leases.is_over(session_id):
+        renew(resources, session_id)
 
 
 def end_of_lease(resources: Resources, session_id: str) -> datetime:
@@ -144,6 +155,7 @@ def get_asker(
     if info is None or info.state != "open":
         resources.throttle.failed_grant(address)
         raise SessionExpired
+    _refuse_overdue(resources, session_id)
     return WhoAsks(session_id, resources.session(session_id), address, base64.urlsafe_b64decode(secret + "="))
 
 

@@ -76,9 +76,20 @@ def sign_out(resources: Resources, token: str) -> Ended:
     """
 
     def end() -> Receipt:
-        return end_session(resources, find_session(resources, token).session_id, "sign_out")
+        return end_session(resources, _session_to_end(resources, token), "sign_out")
 
     return with_proof(resources, resources.sign_outs.join(hash_token(token), end))
+
+
+def _session_to_end(resources: Resources, token: str) -> str:
+    """Return the session of a token. While the record does not answer, from memory: deleting does not wait for it."""
+    try:
+        return find_session(resources, token).session_id
+    except PartUnavailable:
+        known = resources.leases.session_of(hash_token(token))
+        if known is None:
+            raise
+        return known
 
 
 def end_session(resources: Resources, session_id: str, reason: EndReason) -> Receipt:
@@ -101,11 +112,15 @@ def with_proof(resources: Resources, receipt: Receipt) -> Ended:
 def end_for_hook(resources: Resources, session_id: str) -> Ended:
     """Purge a session for the tutor application's backend; one that has ended answers with the receipt it has.
 
-    Raises ``NoSuchThing`` for a session nobody knows.
+    Raises ``NoSuchThing`` for a session nobody knows. While the record does not answer, everything is deleted all the
+    same, and then ``PartUnavailable`` raised.
     """
-    with resources.database.transaction() as db:
-        receipt = receipt_record.of_session(db, session_id)
-        known = session_record.get(db, session_id) is not None
+    try:
+        with resources.database.transaction() as db:
+            receipt = receipt_record.of_session(db, session_id)
+            known = session_record.get(db, session_id) is not None
+    except PartUnavailable:
+        return with_proof(resources, end_session(resources, session_id, "hook"))
     if receipt is None and not known:
         raise NoSuchThing
     return with_proof(resources, receipt or end_session(resources, session_id, "hook"))

@@ -135,7 +135,9 @@ class Host:
 
     def _turn(self) -> None:
         left = self._leases.seconds_to_next_end()
-        for key, happened in self._selector.select(min(_MAX_WAIT_SECONDS, left if left is not None else 1.0)):
+        ready = self._selector.select(min(_MAX_WAIT_SECONDS, left if left is not None else 1.0))
+        self._expire()  # The machine may have slept: what is overdue goes before anybody is answered.
+        for key, happened in ready:
             if key.fileobj is self._listener:
                 self._accept()
             elif key.data is None:

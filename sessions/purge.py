@@ -114,10 +114,10 @@ def purge(session_id: str, reason: EndReason, parts: PurgeParts) -> Receipt:
     if not is_id(session_id):
         raise NoSuchThing  # Names of folders are made of it.
     with parts.turns.turn(session_id):
-        finished = _receipt_of(session_id, parts)
+        work = _Work(session_id, reason, parts)
+        finished = work.look_up()
         if finished is not None:
             return finished
-        work = _Work(session_id, reason, parts)
         work.do("refuse_new_work", work.refuse_new_work)
         work.do("count", work.count)
         work.do("stop_jails", work.stop_jails)
@@ -141,6 +141,7 @@ class _Work:
         self._session: SessionInfo | None = None
         self._totals: Totals | None = None
         self._commitments = list[bytes]()
+        self._record_answers = True
 
     def do(self, name: str, step: Callable[[], StepResult]) -> None:
         """Run one step and note how it went. A failure is kept for the end: the steps after it still delete."""
@@ -154,9 +155,19 @@ class _Work:
             return
         self._steps.append(Step(name=name, result=result, duration_ms=round((time.monotonic() - started) * 1000)))
 
+    def look_up(self) -> Receipt | None:
+        """Return the receipt of a purge that is done, ``None`` also when the record does not answer."""
+        try:
+            with self._parts.database.transaction() as db:
+                return receipts.of_session(db, self._id)
+        except PartUnavailable:
+            self._record_answers = False
+            return None
+
     def refuse_new_work(self) -> StepResult:
         self._reason = already_ended(self._id, self._parts) or self._reason
         try:
+            self._require_record()
             with self._parts.database.transaction() as db:
                 marked = sessions.begin_ending(db, self._id, self._reason)
                 self._session = sessions.get(db, self._id)
@@ -171,6 +182,8 @@ class _Work:
 
     def count(self) -> StepResult:
         """Bring the record's figures up to date while the session process can still be asked."""
+        if not self._record_answers:
+            return "unknown"
         try:
             client = SessionClient(self._socket, timeout_seconds=_LOOK_SECONDS)
             facts = [facts_of(state) for state in client.documents()]
@@ -201,6 +214,7 @@ class _Work:
         return "done"
 
     def shrink_rows(self) -> StepResult:
+        self._require_record()
         with self._parts.database.transaction() as db:
             self._totals = documents.close(db, self._id)
             self._commitments = documents.commitments(db, self._id)
@@ -213,6 +227,7 @@ class _Work:
         self.drop_queued_texts()
         if _is_listening(self._socket) or self._quarantine.exists() or self._id in _live(self._parts):
             raise NotPurged
+        self._require_record()
         with self._parts.database.transaction() as db:
             session = sessions.get(db, self._id)
         if session is None or session.state == "open":
@@ -231,6 +246,11 @@ class _Work:
                 log.append(db, entries.end(receipt.statement))
         self._parts.turns.unmarked.pop(self._id, None)
         return receipt if won else _existing(self._id, self._parts)
+
+    def _require_record(self) -> None:
+        """Raise ``PartUnavailable`` when the record did not answer before: it may hang, and each wait takes seconds."""
+        if not self._record_answers:
+            raise PartUnavailable(retry_after_seconds=1)
 
     def _statement(self, session: SessionInfo, totals: Totals) -> Statement:
         return Statement(
@@ -318,14 +338,6 @@ def _live(parts: PurgeParts) -> tuple[str, ...]:
         if part_is_down(parts.sockets.host):
             return ()
         raise
-
-
-def _receipt_of(session_id: str, parts: PurgeParts) -> Receipt | None:
-    try:
-        with parts.database.transaction() as db:
-            return receipts.of_session(db, session_id)
-    except PartUnavailable:
-        return None  # The first step finds the same, notes it, and lets the others delete.
 
 
 def _existing(session_id: str, parts: PurgeParts) -> Receipt:

@@ -96,7 +96,8 @@ def _why_ended(row: SessionInfo, host: _HostView, parts: PurgeParts, grace_secon
         return reason_of(host.ended[row.session_id])
     if row.host_instance != host.instance:
         return "crash"
-    opening = now() - row.opened_at < timedelta(seconds=grace_seconds)
+    # Either way: a wall clock that was set back must not make an old row young.
+    opening = abs(now() - row.opened_at) < timedelta(seconds=grace_seconds)
     return None if row.session_id in host.live or opening else "crash"
 
 

@@ -78,6 +78,26 @@ def test_leases_that_are_over_are_forgotten() -> None:
     assert (book.end_of("over"), book.end_of("good") is None) == (None, False)
 
 
+def test_a_lease_is_over_only_where_the_book_knows_so() -> None:
+    book = LeaseBook()
+    book.note("over", Leased(idle_seconds_left=-1, absolute_seconds_left=10))
+    book.note("good", Leased(idle_seconds_left=10, absolute_seconds_left=10))
+
+    assert [book.is_over(session_id) for session_id in ("over", "good", "unknown")] == [True, False, False]
+
+
+def test_a_token_is_remembered_as_long_as_its_session_has_a_lease() -> None:
+    book = LeaseBook()
+    book.note("good", Leased(idle_seconds_left=10, absolute_seconds_left=10))
+    book.know("its hash", "good")
+    book.know("another hash", "gone")
+
+    assert (book.session_of("its hash"), book.session_of("another hash")) == ("good", "gone")
+    book.forget_ended()
+
+    assert (book.session_of("its hash"), book.session_of("another hash")) == ("good", None)
+
+
 def test_one_address_may_try_more_accounts_than_one_account_tries() -> None:
     throttle = Throttle(AccountSettings(sign_ins_per_minute=2))
     for number in range(20):
