@@ -89,6 +89,13 @@ class Server:
         self.process.kill()
         self.process.wait(timeout=_START_SECONDS)
 
+    def on_copy(self, folder: Path) -> "Server":
+        """Return a server that is not started, for a copy of this one's folder."""
+        port = _free_port()
+        command = [part.replace(str(self.folder), str(folder)) for part in self.command]
+        command = [part.replace(f"--port={self.port}", f"--port={port}") for part in command]
+        return Server(folder, port, command, self.password)
+
     def _engine(self, password: str) -> Engine:
         url = f"mariadb+mariadbconnector://root:{password}@localhost/?unix_socket={self.socket}"
         return create_engine(url, poolclass=NullPool)
