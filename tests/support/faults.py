@@ -2,12 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from api.client import Problem, Unreachable
-from tests.conftest import serving
+from api.client import Client, LearnerSession, Problem, Unreachable, Upload
+from tests.conftest import new_learner, serving
 from tests.support.failpoints.sitecustomize import POINTS, SETTING
 from tests.support.inspection import end_by_hook
 from tests.support.service import Service, eventually
@@ -63,6 +63,19 @@ def breakable(folder: Path, **settings: str) -> Generator[tuple[Service, Failpoi
     with serving(MAYFLY_ALLOW_WEAK_HOST="true", MAYFLY_SESSIONS_SWEEP_SECONDS="0.5", **wanted) as service:
         yield service, points
         points.disarm()
+
+
+@contextmanager
+def ready_sessions(service: Service, count: int, document: Upload) -> Generator[list[LearnerSession]]:
+    """Sign in as so many learners, each with a document that is ready; end what is left of them afterwards."""
+    with ExitStack() as clients:
+        sessions = [new_learner(clients.enter_context(Client(service.url))) for _ in range(count)]
+        for session in sessions:
+            (held,) = session.upload(document)
+            assert session.wait(held.document_id).status == "ready"
+        yield sessions
+        for session in sessions:
+            end_by_hook(service, session.session_id)
 
 
 def assert_ended_once(service: Service, session_id: str, reason: str) -> dict[str, Any]:
