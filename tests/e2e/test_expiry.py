@@ -135,8 +135,12 @@ def test_a_machine_that_slept_past_the_end_answers_nobody_before_it_has_purged(
     for thread in waiting:
         thread.start()
     time.sleep(max(0.0, slept_until - time.monotonic()))  # The machine sleeps; nothing tells when it has slept enough.
-    for process in sorted(processes, key=lambda process: process.pid == host):
-        os.kill(process.pid, signal.SIGCONT)  # The host, who knows of the end, wakes last.
+    for process in processes:
+        if process.pid != host:
+            os.kill(process.pid, signal.SIGCONT)
+    for thread in waiting:
+        thread.join(1)  # The host, who knows of the end, wakes when the others had time to answer without it.
+    os.kill(host, signal.SIGCONT)
     for thread in waiting:
         thread.join(60)
 
