@@ -78,8 +78,11 @@ def refresh(db: Session, facts: Sequence[Facts], *, session_id: str, adding_for:
 
     Documents without a row are left out, unless ``adding_for`` names the account to add them for: only a purge does,
     whose session accepts no ``insert`` any more. Nothing happens when the session has ended meanwhile or, but for a
-    purge, is ending; a row that is finished or gone stays so.
+    purge, is ending; a row that is finished or gone stays so. What the record knows already costs no write, and so no
+    wait for a disk.
     """
+    if _all_finished(db, facts, session_id):
+        return
     if not _hold(db, session_id, "open", *(("ending",) if adding_for is not None else ())):
         return
     if adding_for is not None:
@@ -156,6 +159,14 @@ def unfinished(db: Session, session_ids: Sequence[str]) -> dict[str, set[str]]:
 
 def _of_session(session_id: str) -> Any:
     return select(UploadedContent).where(UploadedContent.session_id == session_id).order_by(UploadedContent.upload_time)
+
+
+def _all_finished(db: Session, facts: Sequence[Facts], session_id: str) -> bool:
+    # A row that is finished never changes again, so what is read here without a lock stays true.
+    finished = select(UploadedContent.content_id).where(
+        UploadedContent.session_id == session_id, UploadedContent.processed_status.not_in(UNFINISHED)
+    )
+    return {fact.content_id for fact in facts} <= set(db.scalars(finished))
 
 
 def _hold(db: Session, session_id: str, *states: SessionState) -> bool:

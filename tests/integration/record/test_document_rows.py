@@ -1,8 +1,10 @@
+import contextlib
 import dataclasses
 import threading
+from collections.abc import Generator
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, event, select
 
 from models.accounts.service import Accounts
 from models.database import Database
@@ -40,6 +42,20 @@ def facts(**changes: object) -> Facts:
         "sealed_filename": b"\0sealed\xff",
     }
     return Facts(**{**values, **changes})  # pyright: ignore[reportArgumentType]  # Tests also pass what is wrong.
+
+
+@contextlib.contextmanager
+def statements_of(database: Database, seen: list[str]) -> Generator[None]:
+    """Collect every statement that is sent while the block runs."""
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
 
 
 def insert(database: Database, owner: Owner, *documents: Facts) -> None:
@@ -117,6 +133,22 @@ def test_a_refresh_updates_known_documents_and_adds_none(database: Database, own
 
     with database.transaction() as db:
         assert [info.facts for info in service.of_session(db, owner.session_id)] == [finished]
+
+
+@pytest.mark.parametrize("by_purge", [True, False])
+def test_a_refresh_that_brings_nothing_new_writes_nothing(database: Database, owner: Owner, *, by_purge: bool):
+    running, ended = facts(status="embedding"), facts(status="failed", error="parser_failed")
+    insert(database, owner, running, ended)
+    adding_for = owner.user_id if by_purge else None
+
+    written = list[str]()
+    with database.transaction() as db, statements_of(database, written):
+        service.refresh(db, [ended], session_id=owner.session_id, adding_for=adding_for)
+        needless = [statement for statement in written if not statement.startswith("SELECT")]
+        service.refresh(db, [running, ended], session_id=owner.session_id, adding_for=adding_for)
+
+    assert needless == []
+    assert any(statement.startswith("UPDATE") for statement in written), "no write would ever have been seen"
 
 
 def test_a_purge_counts_documents_that_never_made_it_into_the_record(database: Database, owner: Owner):
