@@ -1,5 +1,6 @@
 """A running service seen from outside: its processes, its folders, and requests meant to provoke it."""
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -45,6 +46,18 @@ def process(service: Service, role: str) -> psutil.Process:
 def session_processes(service: Service) -> list[psutil.Process]:
     """Return the processes of all live sessions."""
     return process(service, "host").children()
+
+
+def session_process(service: Service, session_id: str) -> psutil.Process | None:
+    """Return the process that listens for one session; ``None`` when nobody does any more."""
+    path = service.runtime_dir / "sessions" / f"{session_id}.sock"
+    listening = [line.split() for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(f" {path}")]
+    inodes = {f"socket:[{fields[6]}]" for fields in listening}
+    for candidate in session_processes(service):
+        with contextlib.suppress(OSError, psutil.Error):
+            if inodes & {str(entry.readlink()) for entry in Path(f"/proc/{candidate.pid}/fd").iterdir()}:
+                return candidate
+    return None
 
 
 def jails(service: Service) -> list[psutil.Process]:
