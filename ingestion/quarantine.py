@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,9 +36,12 @@ class SealBroken(MayflyError):
 
 
 class SealedFile:
-    """One upload on its way in: written once, then readable until destroyed. One thread at a time."""
+    """One upload on its way in: written once, then readable until destroyed. One thread at a time.
 
-    def __init__(self, path: Path, data_key: bytes) -> None:
+    ``folder`` is an open descriptor of the folder it is to lie in: made there, whatever the path has come to mean.
+    """
+
+    def __init__(self, path: Path, data_key: bytes, *, folder: int | None = None) -> None:
         self.path = path
         self.plain_bytes = 0
         self.nonce = secrets.token_bytes(NONCE_BYTES)
@@ -46,7 +50,8 @@ class SealedFile:
         self._pending = bytearray()
         self._segments = 0
         self._closed = self._destroyed = False
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        name = path if folder is None else path.name
+        self._fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
 
     def write(self, data: bytes) -> None:
         """Seal more of the upload. Raises ``NoSpace`` when the file system is full."""
@@ -140,14 +145,36 @@ class Quarantine:
         return commitment_of(self._data_key)
 
     def create(self) -> SealedFile:
-        """Return a new, empty sealed file under a random name. Raises ``NoSpace`` when there is no room for one."""
+        """Return a new, empty sealed file under a random name.
+
+        Raises ``NoSpace`` when there is no room for one, and ``OSError`` when something else stands where the folder
+        should be: a link is not followed.
+        """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return SealedFile(self.folder / secrets.token_hex(16), self._data_key)
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                return SealedFile(self.folder / secrets.token_hex(16), self._data_key, folder=folder)
+            finally:
+                os.close(folder)
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise NoSpace from error
             raise
+
+
+def remove(folder: Path) -> None:
+    """Remove a session's folder, or whatever stands in its place; where a link leads nothing is touched.
+
+    Raises ``OSError`` when it cannot be removed; what is not there needs no removing.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder, ignore_errors=True)  # Whatever can go goes, though one file may not.
+            if folder.exists():
+                raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+        else:
+            folder.unlink()
 
 
 def usage(root: Path) -> tuple[int, int]:

@@ -4,6 +4,7 @@ Owns every session process of the machine: they die with it. Has one thread and 
 needs once, so that a fork is ready at once. Refuses more sessions than its capacity.
 """
 
+import contextlib
 import gc
 import importlib
 import os
@@ -19,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from ingestion import quarantine
 from models.content import Rerank
 from processes import events, ipc
 from processes.hardening import harden, state
@@ -272,8 +274,9 @@ class Host:
 
     def _remove_traces(self, session_id: str) -> int:
         folder = self._quarantine / session_id
-        files = len(list(folder.iterdir())) if folder.is_dir() else 0
-        shutil.rmtree(folder, ignore_errors=True)
+        files = len(list(folder.iterdir())) if folder.is_dir() and not folder.is_symlink() else 0
+        with contextlib.suppress(OSError):  # The purge looks again, and does not end while something is left.
+            quarantine.remove(folder)
         self._socket_of(session_id).unlink(missing_ok=True)
         return files
 

@@ -6,7 +6,7 @@ raises and leaves the session ``ending``; the next one starts again. No receipt 
 """
 
 import contextlib
-import shutil
+import os
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
+from ingestion import quarantine
 from ingestion.jail import JailClient
 from models.conversations import service as conversations
 from models.database import Database, now
@@ -208,9 +209,9 @@ class _Work:
         return _unless_down(self._parts.sockets.host, lambda: self._parts.host.kill(self._id).existed)
 
     def remove_quarantine(self) -> StepResult:
-        if not self._quarantine.exists():
+        if not os.path.lexists(self._quarantine):
             return "nothing_to_do"  # The host removes it with the process; this is for a host that is down.
-        shutil.rmtree(self._quarantine)
+        quarantine.remove(self._quarantine)
         return "done"
 
     def shrink_rows(self) -> StepResult:
@@ -225,7 +226,7 @@ class _Work:
         """Look at every place again. The session is dead now, so nothing can come back to where it was missed."""
         self.stop_jails()
         self.drop_queued_texts()
-        if _is_listening(self._socket) or self._quarantine.exists() or self._id in _live(self._parts):
+        if _is_listening(self._socket) or os.path.lexists(self._quarantine) or self._id in _live(self._parts):
             raise NotPurged
         self._require_record()
         with self._parts.database.transaction() as db:

@@ -250,6 +250,18 @@ def test_what_the_host_left_in_quarantine_is_removed(mortal_world: World):
     assert results(receipt)["remove_quarantine"] == "done"
 
 
+def test_a_link_planted_in_the_place_of_the_quarantine_goes_and_what_it_leads_to_stays(world: World, tmp_path: Path):
+    session = world.open()
+    (tmp_path / "kept").touch()
+    (world.host.quarantine_dir / session.session_id).symlink_to(tmp_path)
+
+    world.sign_out(session)
+
+    assert session.is_gone()
+    assert not (world.host.quarantine_dir / session.session_id).is_symlink()
+    assert (tmp_path / "kept").exists()
+
+
 def test_with_the_database_down_the_session_dies_and_the_record_follows_with_the_true_reason(
     tmp_path: Path, lasting_host: Hosting, accounts: Accounts
 ):

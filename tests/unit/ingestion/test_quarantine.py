@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.quarantine import SEGMENT_BYTES, Quarantine, SealBroken, SealedFile, usage
+from ingestion.quarantine import SEGMENT_BYTES, Quarantine, SealBroken, SealedFile, remove, usage
 from models.errors import NoSpace
 
 CANARY = b"The bittern boomed over the reed bed at dusk. "
@@ -140,3 +140,50 @@ def test_usage_counts_the_sealed_files_of_all_sessions(tmp_path: Path) -> None:
 
     files[0].destroy()
     assert usage(tmp_path)[0] == 2
+
+
+def test_a_planted_link_in_the_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    root = tmp_path / "quarantine"
+    root.mkdir()
+    (root / "session").symlink_to(elsewhere)
+
+    with pytest.raises(OSError, match="Not a directory"):
+        Quarantine(root, "session").create()
+
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_planted_file_under_the_same_name_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quarantine = Quarantine(tmp_path, "session")
+    taken = quarantine.create().path
+    monkeypatch.setattr("ingestion.quarantine.secrets.token_hex", lambda _: taken.name)
+    planted = tmp_path / "planted"
+    taken.unlink()
+    taken.symlink_to(planted)
+
+    with pytest.raises(FileExistsError):
+        quarantine.create()
+
+    assert not planted.exists()
+
+
+@pytest.mark.parametrize("stands_there", ["folder", "link", "dangling link", "file", "nothing"])
+def test_removing_takes_what_stands_there_and_touches_nothing_elsewhere(tmp_path: Path, stands_there: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    folder = tmp_path / "session"
+    if stands_there == "folder":
+        folder.mkdir()
+        (folder / "within").symlink_to(elsewhere)
+    elif "link" in stands_there:
+        folder.symlink_to(elsewhere if stands_there == "link" else tmp_path / "nowhere")
+    elif stands_there == "file":
+        folder.touch()
+
+    remove(folder)
+
+    assert not os.path.lexists(folder)
+    assert (elsewhere / "kept").exists()
