@@ -26,8 +26,9 @@ BARNABAS = library.text(("Old Barnabas mends the clocks of the whole valley behi
 GEESE = library.text(("The miller keeps geese.",), name="geese.txt")
 MEETING_SECONDS = 0.06
 SETTLE_SECONDS = 60.0
-_BESIDE: tuple[Kind, ...] = ("upload", "upload", "ask", "ask", "ask_by_grant", "look", "delete", "delete", "sign_out")
-_ENDINGS: tuple[tuple[Kind, float], ...] = (("sign_out", 0.85), ("hook", 0.2), ("kill", 0.2))
+_BESIDE: Sequence[Kind] = ("upload", "upload", "ask", "ask", "ask_by_grant", "look", "delete", "delete", "sign_out")
+_USES: frozenset[Kind] = frozenset({"upload", "ask", "ask_by_grant", "delete"})
+_ENDINGS: dict[Kind, float] = {"sign_out": 0.85, "hook": 0.2, "kill": 0.2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,11 @@ class Plan:
         """Return the plan of a seed; the same one every time."""
         draw = random.Random(seed)  # noqa: S311  # Chance for a test, not a secret.
         expires = draw.random() < 0.15
-        kinds: list[Kind] = [draw.choice(_BESIDE) for _ in range(draw.randint(2, 6))]
-        kinds += [kind for kind, share in _ENDINGS if draw.random() < share]
-        if expires:  # Whoever uses a session postpones its end, so only what does not is kept.
-            kinds = [kind for kind in kinds if kind in {"look", "sign_out", "hook"}] or ["look"]
+        kinds: list[Kind] = ["look"]
+        kinds += draw.choices(_BESIDE, k=draw.randint(2, 6))
+        kinds += [kind for kind, share in _ENDINGS.items() if draw.random() < share]
+        if expires:  # Whoever uses a session postpones its end.
+            kinds = [kind for kind in kinds if kind not in _USES]
         start = idle_seconds - MEETING_SECONDS / 2 if expires else 0.0
         return cls(seed, tuple(Move(kind, start + draw.random() * MEETING_SECONDS) for kind in kinds), expires)
 

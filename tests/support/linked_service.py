@@ -37,7 +37,7 @@ def main() -> None:
     """Build the world, run the service in it and print the outcome."""
     markers = Markers()
     with tempfile.TemporaryDirectory() as folder:
-        _name(Path(folder) / "hosts", {markers.site: PUBLIC, INSIDE: "127.0.0.1"})
+        name_addresses(Path(folder) / "hosts", {markers.site: PUBLIC, INSIDE: "127.0.0.1"})
         article = f"/{markers.path}.html"
         site = Site(
             {
@@ -57,7 +57,8 @@ def main() -> None:
     print(json.dumps(outcome))  # noqa: T201  # This is a program, and its answer.
 
 
-def _name(hosts: Path, names: dict[str, str]) -> None:
+def name_addresses(hosts: Path, names: dict[str, str]) -> None:
+    """Give the namespaces we run in a hosts file of their own, and the public address to their loopback device."""
     # A name is asked with its final dot, which the hosts file must spell out.
     lines = ["127.0.0.1 localhost", *(f"{address} {name} {name}." for name, address in names.items())]
     hosts.write_text("\n".join(lines) + "\n", encoding="ascii")
