@@ -28,7 +28,17 @@ MEETING_SECONDS = 0.06
 SETTLE_SECONDS = 60.0
 _BESIDE: Sequence[Kind] = ("upload", "upload", "ask", "ask", "ask_by_grant", "look", "delete", "delete", "sign_out")
 _USES: frozenset[Kind] = frozenset({"upload", "ask", "ask_by_grant", "delete"})
-_ENDINGS: dict[Kind, float] = {"sign_out": 0.85, "hook": 0.2, "kill": 0.2}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What may end a session, and in which share of plans it tries to."""
+
+    kind: Kind
+    share: float
+
+
+_ENDINGS = (Ending("sign_out", 0.85), Ending("hook", 0.2), Ending("kill", 0.2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Plan:
         expires = draw.random() < 0.15
         kinds: list[Kind] = ["look"]
         kinds += draw.choices(_BESIDE, k=draw.randint(2, 6))
-        kinds += [kind for kind, share in _ENDINGS.items() if draw.random() < share]
+        kinds.extend(ending.kind for ending in _ENDINGS if draw.random() < ending.share)
         if expires:  # Whoever uses a session postpones its end.
             kinds = [kind for kind in kinds if kind not in _USES]
         start = idle_seconds - MEETING_SECONDS / 2 if expires else 0.0
