@@ -18,7 +18,14 @@ import httpx2
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from api.receipts import PublishedKey, is_valid
 from tests.support import inspection, residue
@@ -27,8 +34,8 @@ from tests.support.linked_service import name_addresses
 from tests.support.service import eventually
 from tests.support.sites import PUBLIC, Site
 
-LIVES = int(os.environ.get("MAYFLY_TEST_LIVES", "2"))
-STEPS = int(os.environ.get("MAYFLY_TEST_STEPS", "18"))
+LIVES = int(os.environ.get("MAYFLY_TEST_LIVES", "3"))
+STEPS = int(os.environ.get("MAYFLY_TEST_STEPS", "12"))
 _SITE = "site.example"
 _BREAKS_A_LIFE = 2
 _LIVE_AT_ONCE = 4
@@ -51,6 +58,11 @@ class Life(RuleBasedStateMachine):
         """The sessions that have not been seen to be over."""
         return [held for held in self.sessions if not held.ended]
 
+    @property
+    def holds_something(self) -> bool:
+        """Whether a document is there that a fault could lose or leave behind."""
+        return any(held.documents for held in self.live)
+
     def pick(self, data: st.DataObject, *, ready: bool = False) -> Held:
         return data.draw(st.sampled_from([held for held in self.live if held.documents or not ready]), label="session")
 
@@ -71,6 +83,11 @@ class Life(RuleBasedStateMachine):
         began = time.monotonic()
         reply = self.world.request(method, CURRENT + path, held.token, **options)
         return reply if self.said_yes(held, reply, used=began) or reply.status_code not in {401, 503} else None
+
+    @initialize()
+    def everybody_comes(self) -> None:
+        for user in range(USERS):
+            self.sign_in(user)
 
     # --- what learners and tutors do ---------------------------------------------------------------------------------
 
@@ -126,7 +143,7 @@ class Life(RuleBasedStateMachine):
         else:
             held.documents.append(document_id)
 
-    @precondition(lambda self: any(held.documents for held in self.live))
+    @precondition(lambda self: self.holds_something)
     @rule(data=st.data(), by_grant=st.booleans())
     def ask(self, data: st.DataObject, *, by_grant: bool) -> None:
         held = self.pick(data, ready=True)
@@ -145,7 +162,7 @@ class Life(RuleBasedStateMachine):
             assert all(held.marker in passage["text"] for passage in passages), "somebody else's passage came back"
             assert passages, "a ready document was not found"
 
-    @precondition(lambda self: any(held.documents for held in self.live))
+    @precondition(lambda self: self.holds_something)
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
         held = self.pick(data, ready=True)
@@ -165,7 +182,7 @@ class Life(RuleBasedStateMachine):
 
     # --- what befalls them -------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.live)
+    @precondition(lambda self: self.holds_something)
     @rule()
     def expire(self) -> None:
         """Let everybody's idle time pass."""
@@ -209,7 +226,7 @@ class Life(RuleBasedStateMachine):
             if process.is_running():
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
 
-    @precondition(lambda self: not self.database_is_down and self.breaks < _BREAKS_A_LIFE)
+    @precondition(lambda self: self.holds_something and not self.database_is_down and self.breaks < _BREAKS_A_LIFE)
     @rule(what=st.sampled_from(["front", "host", "embedder", "jailer", "restart", "crash"]))
     def break_a_part(self, what: str) -> None:
         self.breaks += 1
@@ -221,7 +238,7 @@ class Life(RuleBasedStateMachine):
         else:
             self.world.kill(what)
 
-    @precondition(lambda self: not self.database_is_down and self.breaks < _BREAKS_A_LIFE)
+    @precondition(lambda self: self.holds_something and not self.database_is_down and self.breaks < _BREAKS_A_LIFE)
     @rule()
     def lose_the_database(self) -> None:
         self.breaks += 1
@@ -275,6 +292,7 @@ class Life(RuleBasedStateMachine):
         """End everything, and prove that each session has its one true receipt and has left no word anywhere."""
         if self.database_is_down:
             self.get_the_database_back()
+        self.assert_can_be_found()
         key = PublishedKey(**self.world.request("GET", "/v1/receipts/key", None).json())
         for held in self.sessions:
             reply = self.world.hook(held.session_id)
@@ -287,6 +305,14 @@ class Life(RuleBasedStateMachine):
         assert self.world.in_memory(self.marker) == {}
         assert self.world.in_files(self.marker) == []
         assert self.world.in_database_files(self.marker) == []
+
+    def assert_can_be_found(self) -> None:
+        """What is not found below in vain must be found while it is there."""
+        for held in self.live:
+            process = inspection.session_process(self.world.service, held.session_id)
+            if held.documents and process is not None:
+                found = residue.in_memory([process], self.marker)
+                assert found or not process.is_running(), f"no word of {held} is even where it belongs"
 
 
 def main() -> None:
