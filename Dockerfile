@@ -13,6 +13,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY processes processes
 COPY models models
 COPY vectorstore vectorstore
+COPY proof proof
 COPY ingestion ingestion
 COPY sessions sessions
 COPY api api

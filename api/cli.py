@@ -14,15 +14,18 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from rich.console import Console
+
+    from api.proving.deployment import Deployment
     from api.receipts import PublishedKey
     from api.settings import Settings
     from models.database import Database
 
-REFUSED, USAGE, UNREACHABLE, INVALID_RECEIPT, DOCUMENT_FAILED = 1, 2, 3, 4, 5
+REFUSED, USAGE, UNREACHABLE, INVALID_RECEIPT, DOCUMENT_FAILED, NOT_PROVEN = 1, 2, 3, 4, 5, 6
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 the service refused, 2 the command or a setting is wrong, 3 no service could be reached or "
-    "started, 4 a receipt or a log is not valid, 5 a document could not be read."
+    "started, 4 a receipt or a log is not valid, 5 a document could not be read, 6 something was found or could not be searched."
 )
 
 app = typer.Typer(
@@ -225,11 +228,13 @@ def demo(
     from rich.console import Console
 
     from api.client import Client
-    from api.demo import tell, throw_away_service
+    from api.demo import tell
+    from api.throw_away import throw_away_service
 
     console = Console(stderr=as_json, highlight=False)
-    service = contextlib.nullcontext(url) if url else throw_away_service(console)
-    with service as address, Client(address) as client:
+    with contextlib.ExitStack() as running:
+        address = url or running.enter_context(throw_away_service(console)).url
+        client = running.enter_context(Client(address))
         story = tell(client, files, ask, console)
     if as_json:
         typer.echo(msgspec.json.encode(story))
@@ -237,6 +242,33 @@ def demo(
         raise typer.Exit(INVALID_RECEIPT)
     if any(document.status == "failed" for document in story.documents):
         raise typer.Exit(DOCUMENT_FAILED)
+
+
+@app.command()
+def prove(
+    url: Annotated[
+        str | None, typer.Argument(help="The service on this machine. [default: as the settings say]")
+    ] = None,
+    throw_away: Annotated[bool, typer.Option("--throw-away", help="Search a service made for this run.")] = False,
+    sessions: Annotated[int, typer.Option(min=0, help="Short sessions that come and go first.")] = 12,
+    page: Annotated[Path | None, typer.Option(help="Also write the sheet to this file, as Markdown.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the sheet as JSON on standard output.")] = False,
+) -> None:
+    """Search this machine for what ended sessions left: files, databases, logs, memory. Needs rights to read them."""
+    import msgspec
+    from rich.console import Console
+
+    from api.proving.prove import prove as search
+    from api.proving.sheet import page as as_page
+
+    console = Console(stderr=True, highlight=False)
+    with contextlib.ExitStack() as running:
+        sheet = search(_deployment(url, running, console, throw_away=throw_away), console, sessions=sessions)
+    if page is not None:
+        page.write_text(as_page(sheet), encoding="utf-8")
+    typer.echo(msgspec.json.encode(sheet) if as_json else as_page(sheet))
+    if not sheet.holds:
+        raise typer.Exit(NOT_PROVEN)
 
 
 def main() -> None:
@@ -279,9 +311,27 @@ def _explained_record() -> "Generator[None]":
         _fail(USAGE, f"The file cannot be written or read: {error.strerror}.")
 
 
-def _explained(error: Exception) -> tuple[int | None, str]:
+def _deployment(
+    url: str | None, running: contextlib.ExitStack, console: "Console", *, throw_away: bool
+) -> "Deployment":
+    """Return the service to be searched: one made for this run, or the one that the settings tell."""
+    from api.proving.deployment import Deployment
+    from api.throw_away import throw_away_service
+
+    if not throw_away:
+        settings = _settings()
+        return Deployment(url or f"http://{settings.host}:{settings.port}", settings)
+    made = running.enter_context(throw_away_service(console))
+    own = {"data_dir": made.folder / "data", "runtime_dir": made.folder / "run"}
+    settings = _settings().model_copy(update=own | {"database_url": None, "database_url_file": None})
+    return Deployment(made.url, settings, made.log)
+
+
+def _explained(error: Exception) -> tuple[int | None, str]:  # noqa: PLR0911  # One return for each kind.
     from api.client import Problem, Unreachable
-    from api.demo import ServiceFailed
+    from api.proving.deployment import NotOnThisMachine
+    from api.proving.visit import ScenarioFailed
+    from api.throw_away import ServiceFailed
     from models.errors import MayflyError
 
     match error:
@@ -291,6 +341,10 @@ def _explained(error: Exception) -> tuple[int | None, str]:
             return REFUSED, f"{error.title} ({error.slug})."
         case Unreachable():
             return UNREACHABLE, "No service answers at this address."
+        case NotOnThisMachine():
+            return UNREACHABLE, "The service's sockets are not in MAYFLY_RUNTIME_DIR: it cannot be searched from here."
+        case ScenarioFailed():
+            return REFUSED, f"The service did not do its part: {error}."
         case ServiceFailed():
             return UNREACHABLE, f"The service could not be started. The end of its log:\n{error}"
         case _:

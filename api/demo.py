@@ -1,21 +1,10 @@
 """The first look: one learner's whole session against a real service, told on the screen as it happens.
 
-Owns the throw-away service (its folders live on the RAM disk and go with it) and the story that ``mayfly demo`` tells.
+Owns the story that ``mayfly demo`` tells.
 """
 
-import contextlib
-import ctypes
 import json
-import os
 import secrets
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
@@ -27,14 +16,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from api.client import Client, Document, LearnerSession, Receipt, SignUp
 from api.receipts import is_valid
 from models.content import Answer
-from processes.hardening import PR_SET_PDEATHSIG
 
-START_SECONDS = 120
 RELEVANCE_STYLE = {"high": "green", "medium": "yellow", "low": "red"}
-
-
-class ServiceFailed(Exception):
-    """The throw-away service ended, or was not ready in time. Carries the last lines of its log."""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -75,32 +58,6 @@ def tell(client: Client, files: list[Path], questions: list[str], console: Conso
     is_valid = _check(client, receipt, console)
     client.sign_in(learner.email, learner.password).erase_account()
     return Story(documents, answers, receipt, is_valid)
-
-
-@contextlib.contextmanager
-def throw_away_service(console: Console) -> Generator[str]:
-    """Run ``mayfly serve`` on a free port with folders of its own; yield its URL; leave neither process nor file.
-
-    Raises ``ServiceFailed`` when it does not become ready.
-    """
-    memory = Path("/dev/shm")  # noqa: S108  (a fresh private folder is made in it)
-    folder = Path(tempfile.mkdtemp(prefix="mayfly-demo-", dir=memory if memory.is_dir() else None))
-    try:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        with (folder / "log").open("wb") as log:
-            service = _start(folder, port, log.fileno())
-        try:
-            url = f"http://127.0.0.1:{port}"
-            with console.status("a throw-away service is starting"):
-                seconds = _wait_until_ready(service, url, folder / "log")
-            console.print(f"[bold]service[/]   a throw-away one, ready in {seconds:.1f} s")
-            yield url
-        finally:
-            _stop(service)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _random_learner() -> SignUp:
@@ -169,46 +126,3 @@ def _laid_out(value: object, indent: str = "", *, depth: int = 2) -> str:
 def _lines(brackets: str, items: list[str], indent: str) -> str:
     body = ",\n".join(f"{indent}  {item}" for item in items)
     return f"{brackets[0]}\n{body}\n{indent}{brackets[1]}"
-
-
-def _start(folder: Path, port: int, log: int) -> subprocess.Popen[bytes]:
-    own = {
-        "MAYFLY_HOST": "127.0.0.1",
-        "MAYFLY_PORT": str(port),
-        "MAYFLY_DATA_DIR": str(folder / "data"),
-        "MAYFLY_RUNTIME_DIR": str(folder / "run"),
-    }
-    others = {name: value for name, value in os.environ.items() if not name.startswith("MAYFLY_DATABASE_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "api.cli", "serve"],
-        env=others | own,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-        preexec_fn=_stop_with_parent,  # noqa: PLW1509  (this process has one thread when it starts the service)
-    )
-
-
-def _stop_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-
-
-def _wait_until_ready(service: subprocess.Popen[bytes], url: str, log: Path) -> float:
-    started = time.monotonic()
-    with Client(url, timeout_seconds=5) as client:
-        while not client.is_ready():
-            waited = time.monotonic() - started
-            if service.poll() is not None or waited > START_SECONDS:
-                raise ServiceFailed("\n".join(log.read_text(errors="replace").splitlines()[-10:]))
-            time.sleep(0.05)
-    return time.monotonic() - started
-
-
-def _stop(service: subprocess.Popen[bytes], seconds: float = 30) -> None:
-    service.terminate()
-    try:
-        service.wait(seconds)
-    except subprocess.TimeoutExpired:
-        service.kill()
-        service.wait()

@@ -271,3 +271,16 @@ def test_beyond_the_exact_limit_the_engine_and_the_words_name_the_candidates():
         expected, found = (collection.search(question, 10, words=words) for collection in (exact, beyond))
         assert found == expected
         assert beyond.search(question, 5, ("b",)) == exact.search(question, 5, ("b",))
+
+
+def test_the_engine_holds_vectors_and_numbers_and_no_word():
+    collection, vectors = filled(60)
+
+    held = collection._engine._chroma.get(include=["documents", "metadatas", "uris", "embeddings"])
+
+    assert np.allclose(np.asarray(held["embeddings"]), vectors, atol=1e-6), "it is not the engine in use"
+    assert held["documents"] == [None] * 60
+    assert not any(held["uris"] or [])
+    assert all(name.isdecimal() for name in held["ids"])
+    assert held["metadatas"] is not None
+    assert {(key, type(value)) for row in held["metadatas"] for key, value in row.items()} == {("page", int)}

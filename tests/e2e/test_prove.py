@@ -1,0 +1,90 @@
+"""``mayfly prove`` finds nothing where nothing is, and says so when something is, or when it could not look."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from api.proving.markers import HELD, Markers
+from api.proving.places import Place
+from api.proving.prove import prove
+from api.proving.search import Search
+from tests.conftest import serving
+from tests.support.deployed import deployment
+from tests.support.mariadb import Server, running
+from tests.support.service import Service
+
+FILES = {"runtime directory", "data directory", "database files", "service log", "RAM disk", "temporary directories"}
+PLACES = FILES | {"home and caches", "core dumps", "system logs", "deleted files still open"}
+SURVIVORS = {"launcher", "front", "host", "jailer", "embedder"}
+
+
+@pytest.fixture(scope="module")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def on_mariadb(mariadb: Server) -> Iterator[Service]:
+    with serving(MAYFLY_DATABASE_URL=mariadb.new_database()) as service:
+        yield service
+
+
+def test_a_throw_away_service_is_proven_clean_from_the_command_line(tmp_path: Path) -> None:
+    page = tmp_path / "sheet.md"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "api.cli", "prove", "--throw-away", "--sessions", "0", "--json", "--page", str(page)],
+        env=os.environ | {"NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+
+    sheet = json.loads(done.stdout)
+    places = {place["place"]: place for place in sheet["places"]}
+    assert (done.returncode, sheet["missing"]) == (0, []), page.read_text(encoding="utf-8")
+    assert sheet["holds"] is True
+    assert places.keys() >= PLACES | {f"memory: {name}" for name in SURVIVORS}
+    assert {place["verdict"] for place in places.values()} == {"clear"}
+    assert all(place["forms_seen"] == place["forms"] for place in places.values())
+    assert sheet["held_before"].keys() == set(HELD)
+    assert min(sheet["held_before"].values()) > 0
+    assert sheet["ciphertexts"] == 3, "a key that was never found cannot be found to be gone"
+    assert "| memory: embedder | clear | 0 | 0 |" in page.read_text(encoding="utf-8")
+
+
+def test_mariadb_s_own_files_and_memory_are_among_what_is_searched(on_mariadb: Service, mariadb: Server) -> None:
+    sheet = prove(deployment(on_mariadb), Console(quiet=True), sessions=3)
+
+    places = {place.place: place for place in sheet.places}
+    assert sheet.missing == ()
+    assert [place for place in sheet.places if place.verdict != "clear"] == []
+    assert places["database files"].read_bytes > sum(file.stat().st_size for file in mariadb.data.glob("ib*"))
+    assert places["memory: database"].read_bytes > 0
+    assert {step.step: step.times for step in sheet.times}["sign-out"] == 2
+
+
+def test_what_is_left_in_a_place_is_found_and_a_place_that_cannot_be_searched_is_not_clear(
+    service: Service, tmp_path: Path
+) -> None:
+    markers = Markers("learner")
+    search = Search(deployment(service), list(markers.needles()), since=time.time() - 1)
+    (tmp_path / "left").write_text(markers.sentence("body"), encoding="utf-16-le")
+
+    found = search.place(Place("folder", (tmp_path,)))
+    nowhere = search.place(Place("nowhere"))
+    refused = search.place(Place("refused", (tmp_path / "none",)))
+
+    assert found.hits == {("learner: body", "utf-16-le"): 1}
+    assert found.unproven is None
+    assert nowhere.unproven == "none of its folders exists"
+    assert refused.unproven is not None
