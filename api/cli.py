@@ -329,7 +329,7 @@ def _deployment(
 
 def _explained(error: Exception) -> tuple[int | None, str]:  # noqa: PLR0911  # One return for each kind.
     from api.client import Problem, Unreachable
-    from api.proving.deployment import NotOnThisMachine
+    from api.proving.deployment import NotAllowed, NotOnThisMachine
     from api.proving.visit import ScenarioFailed
     from api.throw_away import ServiceFailed
     from models.errors import MayflyError
@@ -343,6 +343,8 @@ def _explained(error: Exception) -> tuple[int | None, str]:  # noqa: PLR0911  # 
             return UNREACHABLE, "No service answers at this address."
         case NotOnThisMachine():
             return UNREACHABLE, "The service's sockets are not in MAYFLY_RUNTIME_DIR: it cannot be searched from here."
+        case NotAllowed():
+            return NOT_PROVEN, "Nothing was searched: the service's memory may be read by root only."
         case ScenarioFailed():
             return REFUSED, f"The service did not do its part: {error}."
         case ServiceFailed():

@@ -25,6 +25,10 @@ class NotOnThisMachine(Exception):
     """The service's own sockets are not where the settings say; it cannot be searched from here."""
 
 
+class NotAllowed(Exception):
+    """The memory of the service's processes may not be read by this user; nothing could be proven."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A running service. ``log`` is the file it logs to, or ``None`` where that is to be found out."""
@@ -49,6 +53,13 @@ class Deployment:
         if parent is None:
             raise NotOnThisMachine
         return parent
+
+    def insist_on_rights(self) -> None:
+        """Raise ``NotAllowed`` unless this process may read the service's memory, which takes root."""
+        try:
+            os.close(os.open(f"/proc/{self.host().pid}/mem", os.O_RDONLY | os.O_CLOEXEC))
+        except PermissionError:
+            raise NotAllowed from None
 
     def processes(self) -> dict[str, psutil.Process]:
         """Return all processes of the service by what they are; several of a kind are numbered."""

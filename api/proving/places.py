@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +34,15 @@ class Place:
 def places(deployment: Deployment, database: Database) -> Iterator[Place]:
     """Yield all places of files. Folders that do not exist are left out: nothing can lie in them."""
     settings = deployment.settings
+    environment = deployment.launcher().environ()
+    temporary = {environment[name] for name in ("TMPDIR", "TEMP", "TMP") if name in environment}
     yield Place("runtime directory", (settings.runtime_dir,))
     yield Place("data directory", (settings.data_dir,))
     yield _database(database)
     yield _log(deployment)
     yield Place("RAM disk", _existing("/dev/shm"), only_changed=True)  # noqa: S108
-    yield Place("temporary directories", _existing(*_TEMPORARY, tempfile.gettempdir()), only_changed=True)
-    yield Place("home and caches", _existing(str(Path.home())), only_changed=True)
+    yield Place("temporary directories", _existing(*_TEMPORARY, *temporary), only_changed=True)
+    yield Place("home and caches", _existing(environment.get("HOME", str(Path.home()))), only_changed=True)
     yield Place("core dumps", _existing(*_CORE_COLLECTORS, *_core_folders(deployment)), only_changed=True, deep=False)
     yield Place("system logs", _existing("/var/log"), only_changed=True)
 

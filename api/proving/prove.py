@@ -41,9 +41,10 @@ class Before:
 def prove(deployment: Deployment, console: Console, *, sessions: int) -> Sheet:
     """Run ``sessions`` short sessions and one full one for each way to end, search before and after, and sum up.
 
-    Raises ``ScenarioFailed`` when the service does not do its part, ``NotOnThisMachine``, ``Problem`` and
-    ``Unreachable``. Accounts that were made are erased.
+    Raises ``ScenarioFailed`` when the service does not do its part, ``NotOnThisMachine``, ``NotAllowed``, ``Problem``
+    and ``Unreachable``. Accounts that were made are erased.
     """
+    deployment.insist_on_rights()
     begun, since = time.monotonic(), time.time() - 1
     began_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
     with Client(deployment.url) as client:

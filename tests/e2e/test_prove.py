@@ -37,16 +37,17 @@ def on_mariadb(mariadb: Server) -> Iterator[Service]:
         yield service
 
 
+@pytest.mark.timeout(900)  # It reads whatever else this machine writes meanwhile.
 def test_a_throw_away_service_is_proven_clean_from_the_command_line(tmp_path: Path) -> None:
     page = tmp_path / "sheet.md"
 
     done = subprocess.run(
         [sys.executable, "-m", "api.cli", "prove", "--throw-away", "--sessions", "0", "--json", "--page", str(page)],
-        env=os.environ | {"NO_COLOR": "1"},
+        env=os.environ | {"NO_COLOR": "1", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=840,
     )
 
     sheet = json.loads(done.stdout)
@@ -62,6 +63,7 @@ def test_a_throw_away_service_is_proven_clean_from_the_command_line(tmp_path: Pa
     assert "| memory: embedder | clear | 0 | 0 |" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.timeout(900)
 def test_mariadb_s_own_files_and_memory_are_among_what_is_searched(on_mariadb: Service, mariadb: Server) -> None:
     sheet = prove(deployment(on_mariadb), Console(quiet=True), sessions=3)
 

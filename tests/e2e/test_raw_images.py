@@ -113,6 +113,7 @@ def go_through_sessions(service: Service, disks: Sequence[Path]) -> Sequence[Vis
     return visits
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings(f"default:{NO_IMAGE}")
 def test_no_block_of_the_service_s_disk_or_its_database_s_disk_ever_held_a_session(tmp_path: Path) -> None:
     word = new_marker()
