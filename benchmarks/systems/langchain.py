@@ -49,6 +49,11 @@ class LangChain:
         assert self._program is not None
         return [psutil.Process(self._program.process.pid)]
 
+    def folders(self) -> list[Path]:
+        """Return where its files are."""
+        assert self._program is not None
+        return [self._program.folder]
+
     def installed_bytes(self) -> int | None:
         return folder_bytes(ENVIRONMENT) + folder_bytes(self._model)
 

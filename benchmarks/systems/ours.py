@@ -49,6 +49,10 @@ class Ours:
     def roots(self) -> list[psutil.Process]:
         return [launcher(self._running)]
 
+    def folders(self) -> list[Path]:
+        """Return where its files are."""
+        return [self._running.folder]
+
     def installed_bytes(self) -> int | None:
         if not _ENVIRONMENT.exists():
             return None
