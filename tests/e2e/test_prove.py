@@ -86,7 +86,7 @@ def test_what_is_left_in_a_place_is_found_and_a_place_that_cannot_be_searched_is
     nowhere = search.place(Place("nowhere"))
     refused = search.place(Place("refused", (tmp_path / "none",)))
 
-    assert found.hits == {("learner: body", "utf-16-le"): 1}
+    assert found.hits["learner: body", "utf-16-le"] == 1
     assert found.unproven is None
     assert nowhere.unproven == "none of its folders exists"
     assert refused.unproven is not None
