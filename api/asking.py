@@ -28,6 +28,8 @@ def ask(resources: Resources, asker: WhoAsks, question: Question) -> Passages:
     else:
         answer = _ask_by_grant(resources, asker, wish)
     resources.metrics.queries.labels("nothing_relevant" if answer.nothing_relevant else "answered").inc()
+    if answer.second_stage != "off":
+        resources.metrics.second_stages.labels(answer.second_stage).inc()
     return Passages.of(answer)
 
 

@@ -6,7 +6,17 @@ from pathlib import Path
 
 from api import weaknesses
 from api.resources import Resources
-from api.schemas.operations import Assurance, CoreDumps, DatabaseAtRest, Encryption, Jail, Model, Process, Storage
+from api.schemas.operations import (
+    Assurance,
+    CoreDumps,
+    DatabaseAtRest,
+    Encryption,
+    Jail,
+    Model,
+    Process,
+    Reranker,
+    Storage,
+)
 from models import at_rest
 from models.errors import MayflyError
 from processes import hardening
@@ -49,6 +59,7 @@ def assurance(resources: Resources) -> Assurance:
         links_allowed=settings.links.allowed,
         encryption=_encryption(resources),
         model=_model(resources),
+        reranker=_reranker(resources),
         receipt_key_id=resources.signer.key_id,
         versions=versions(),
     )
@@ -136,6 +147,14 @@ def _model(resources: Resources) -> Model | None:
         window_tokens=card.max_tokens,
         endpoint=resources.settings.endpoint.origin,
     )
+
+
+def _reranker(resources: Resources) -> Reranker | None:
+    try:
+        judge = resources.embedder.judge()
+    except MayflyError:
+        return None
+    return None if judge is None else Reranker(name=judge.name, sha256=judge.sha256, window_tokens=judge.max_tokens)
 
 
 def _encryption(resources: Resources) -> Encryption:

@@ -21,7 +21,7 @@ import msgspec
 from api import folders, logging, weaknesses
 from api.children import Child, ChildRefused, hand_over
 from api.preparation import Prepared, Wish
-from api.recipes import endpoint_config, recipes
+from api.recipes import cross_encoder, endpoint_config, recipes
 from api.settings import Settings
 from models.database import Database, DatabaseRefused
 from models.errors import MayflyError, PartUnavailable
@@ -177,7 +177,8 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _preparation(settings: Settings) -> subprocess.Popen[bytes]:
     embedding = settings.embedding
-    wish = Wish(embedding.model, str(settings.model_dir), embedding.backend, endpoint_config(settings))
+    endpoint, judge = endpoint_config(settings), cross_encoder(settings)
+    wish = Wish(embedding.model, str(settings.model_dir), embedding.backend, endpoint, judge)
     work = subprocess.Popen(
         [sys.executable, "-m", "api.preparation"],
         env=child_environment(settings.sockets.temporary, scrubbing=False),

@@ -39,6 +39,12 @@ class Metrics:
         self.documents = Counter("mayfly_documents_accepted_total", "Documents queued", registry=registry)
         self.upload_bytes = Counter("mayfly_upload_bytes_total", "Bytes of documents queued", registry=registry)
         self.queries = Counter("mayfly_queries_total", "Questions answered", ("outcome",), registry=registry)
+        self.second_stages = Counter(
+            "mayfly_second_stages_total",
+            "Questions whose passages were put in order again, or were to be",
+            ("outcome",),
+            registry=registry,
+        )
         self.purges = Counter("mayfly_purges_total", "Sessions purged", ("reason",), registry=registry)
         self.sweep_failures = Counter("mayfly_sweep_failures_total", "Sweeps that failed", registry=registry)
         self.last_sweep = Gauge(

@@ -14,12 +14,13 @@ from vectorstore.models import BackendChoice
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """Which model to prepare, and where."""
+    """Which model to prepare, and where; and the folder of a cross-encoder, which is checked too."""
 
     model: str
     model_dir: str
     backend: BackendChoice
     endpoint: EndpointConfig | None = None
+    cross_encoder: str | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -43,8 +44,11 @@ def main() -> None:
 
 
 def _prepare(wish: Wish) -> Prepared:
+    from vectorstore.cross_encoder import check
     from vectorstore.models import prepare, tokenizer_file, tokenizer_of
 
+    if wish.cross_encoder is not None:
+        check(Path(wish.cross_encoder))
     if wish.endpoint is not None:
         return Prepared(str(tokenizer_of(wish.endpoint, Path(wish.model_dir))), wish.endpoint.passage_prefix)
     prepared = prepare(wish.model, Path(wish.model_dir), backend=wish.backend)

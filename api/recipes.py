@@ -32,6 +32,7 @@ def _embedder(settings: Settings) -> Recipe:
         threads=settings.embedding.threads,
         queue_texts=settings.embedding.queue_texts,
         endpoint=endpoint_config(settings),
+        cross_encoder=cross_encoder(settings),
     )
     return Recipe(
         name="embedder",
@@ -61,6 +62,11 @@ def endpoint_config(settings: Settings) -> "EndpointConfig | None":
         passage_prefix=chosen.passage_prefix or "",
         allow_http=chosen.allow_http,
     )
+
+
+def cross_encoder(settings: Settings) -> str | None:
+    """Return the folder of the cross-encoder, or ``None`` where none is asked for."""
+    return _path(settings.search.rerank_model) if settings.search.rerank == "cross-encoder" else None
 
 
 def _path(path: Path | None) -> str | None:
@@ -130,6 +136,7 @@ def _host(settings: Settings) -> Recipe:
         ),
         fetcher_socket=str(settings.sockets.fetcher) if settings.links.allowed else None,
         rerank=settings.search.rerank,
+        rerank_seconds=settings.search.rerank_seconds,
     )
     return Recipe(
         name="host",

@@ -98,10 +98,13 @@ class EmbeddingSettings(_Area):
 class SearchSettings(_Area):
     """How passages are found.
 
-    ``rerank`` is the second stage: none, or the best sentence of each chunk, for which every sentence is embedded.
+    ``rerank`` is the second stage: none; the best sentence of each chunk, for which every sentence is embedded; or a
+    cross-encoder from the folder ``rerank_model``, for which a question waits ``rerank_seconds`` at most.
     """
 
     rerank: Rerank = "none"
+    rerank_model: Path | None = None
+    rerank_seconds: Annotated[float, Field(gt=0, le=15)] = 2.0
 
 
 class EndpointSettings(_Area):
@@ -196,6 +199,12 @@ class Settings(BaseSettings):
     def _chunks_fit_the_window(self) -> Self:
         if self.endpoint.url is not None and self.ingest.chunk_tokens > self.endpoint.max_tokens:
             raise ValueError("ingest.chunk_tokens is more than endpoint.max_tokens")
+        return self
+
+    @model_validator(mode="after")
+    def _a_cross_encoder_has_a_folder(self) -> Self:
+        if self.search.rerank == "cross-encoder" and self.search.rerank_model is None:
+            raise ValueError("search.rerank is cross-encoder, and search.rerank_model names no folder")
         return self
 
     @cached_property

@@ -2,7 +2,8 @@
 
 The packaged model behind the real scheduler, in this process. Each claim of the design has a row: a question passes
 passages by; a session with a page is not behind one with a book; two threads keep two cores busy and no third;
-dropping a session is quick; the queue says no instead of growing. Padding has no row: every text has a run of its own.
+dropping a session is quick; the queue says no instead of growing. Every text has a run of its own here, so nothing is
+padded; for models that take several texts a call, padding is counted.
 """
 
 import statistics
@@ -15,14 +16,16 @@ from benchmarks.results import OURS, Row, percentile
 from benchmarks.size import Size
 from models.errors import QueueFull
 from vectorstore import models
-from vectorstore.embedder import Embedder
-from vectorstore.scheduler import Scheduler, Ticket
+from vectorstore.embedder import Batching, Embedder
+from vectorstore.lanes import Lane, Ticket
+from vectorstore.scheduler import Scheduler
 
 TITLE = "The embedder's queue"
 THREADS = 2
 _QUEUE_TEXTS = 4096
 _QUESTIONS = 10
 _SESSIONS = 4
+_CALLS = Batching(texts=32, tokens=16_384)
 
 
 def measure(size: Size) -> tuple[list[Row], list[str]]:
@@ -46,6 +49,7 @@ def _round(embedder: Embedder, texts: Sequence[str]) -> dict[tuple[str, str], fl
             | _fairness(scheduler, texts)
             | _cancelling(scheduler, texts)
             | _bound(scheduler, texts)
+            | _padding(embedder, texts)
         )
     finally:
         scheduler.close()
@@ -124,6 +128,32 @@ def _bound(scheduler: Scheduler, texts: Sequence[str]) -> dict[tuple[str, str], 
     waiting = scheduler.waiting()
     scheduler.drop("flood")
     return {("texts waiting when the queue said no", "texts"): float(waiting)}
+
+
+def _padding(embedder: Embedder, texts: Sequence[str]) -> dict[tuple[str, str], float]:
+    """Count what calls would be padding with texts from a line to a whole chunk: as they come, and as lanes fill them.
+
+    Of calls with one text nothing is padding, and there are as many as texts.
+    """
+    mixed = [text[: 40 + 137 * place % len(text)] for place, text in enumerate(list(texts) * 8)]
+    lengths = [embedder.count_tokens(text) for text in mixed]
+    lane = Lane(_CALLS, width=1)
+    for start in range(0, len(mixed), 16):
+        part = slice(start, start + 16)
+        lane.put(Ticket(f"s{start % 64}", "passage", mixed[part], lengths=lengths[part]))
+    filled = list[list[int]]()
+    while lane.size:
+        filled.append([ticket.lengths[index] for ticket, index in lane.take()])
+    as_they_come = [lengths[start : start + _CALLS.texts] for start in range(0, len(lengths), _CALLS.texts)]
+    return {
+        ("padding, 32 texts a call as they come", "share"): _share_padded(as_they_come),
+        ("padding, calls filled by length", "share"): _share_padded(filled),
+        ("texts a call filled by length", "texts"): len(mixed) / len(filled),
+    }
+
+
+def _share_padded(calls: Sequence[Sequence[int]]) -> float:
+    return 1 - sum(map(sum, calls)) / sum(len(call) * max(call) for call in calls)
 
 
 def _book(scheduler: Scheduler, texts: Sequence[str], session: str) -> list[Ticket]:

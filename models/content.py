@@ -17,7 +17,8 @@ MAX_HEADINGS = 8
 Headings = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_HEADINGS)]
 DocumentStatus = Literal["queued", "extracting", "embedding", "ready", "failed"]
 Relevance = Literal["high", "medium", "low"]
-Rerank = Literal["none", "best-sentence"]
+Rerank = Literal["none", "best-sentence", "cross-encoder"]
+SecondStage = Literal["off", "done", "skipped"]
 
 
 class _Quiet(msgspec.Struct, frozen=True):
@@ -102,8 +103,12 @@ class Passage(_Quiet, frozen=True):
 
 
 class Answer(_Quiet, frozen=True):
-    """The passages for one question, best first; none and ``nothing_relevant`` when nothing fits."""
+    """The passages for one question, best first; none and ``nothing_relevant`` when nothing fits.
+
+    ``second_stage`` says whether they were put in order again; skipped, when that failed or took too long.
+    """
 
     passages: tuple[Passage, ...]
     nothing_relevant: bool
     took_ms: float
+    second_stage: SecondStage = "off"

@@ -47,6 +47,7 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
     limits: SessionLimits = SessionLimits()
     fetcher_socket: str | None = None
     rerank: Rerank = "none"
+    rerank_seconds: float = 2.0
 
 
 class Peer:
@@ -226,6 +227,7 @@ class Host:
             limits=self._config.limits,
             fetcher_socket=self._config.fetcher_socket,
             rerank=self._config.rerank,
+            rerank_seconds=self._config.rerank_seconds,
         )
         with ipc.listen(self._socket_of(session_id)) as listener:
             return process.spawn(listener, config, private_network=self._private_network, close=self._close_in_child)

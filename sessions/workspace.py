@@ -33,7 +33,7 @@ from sessions.turns import RecentTurns
 from sessions.uploads import FileMark, Idempotency, Upload
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
-from vectorstore.rerank import BestSentence
+from vectorstore.rerank import BestSentence, CrossEncoding, Reranker
 from vectorstore.retrieve import Question, Retrieval
 
 _MAX_WATCH_SECONDS = 60.0
@@ -57,6 +57,7 @@ class WorkspaceConfig(msgspec.Struct, frozen=True, kw_only=True):
     limits: SessionLimits
     fetcher_socket: str | None = None
     rerank: Rerank = "none"
+    rerank_seconds: float = 2.0
 
 
 class Workspace:
@@ -128,8 +129,18 @@ class Workspace:
             self._embedder,
             session=self._config.session_id,
             filename_of=self.shelf.filename,
-            reranker=BestSentence(self._collection) if by_sentence else None,
+            reranker=self._reranker(),
         )
+
+    def _reranker(self) -> Reranker | None:
+        match self._config.rerank:
+            case "best-sentence":
+                return BestSentence(self._collection)
+            case "cross-encoder":
+                seconds = self._config.rerank_seconds
+                return CrossEncoding(self._embedder, session=self._config.session_id, max_seconds=seconds)
+            case "none":
+                return None
 
     # --- uploads -----------------------------------------------------------------------------------------------------
 

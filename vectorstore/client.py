@@ -16,7 +16,7 @@ from models import errors
 from processes import ipc
 from processes.hardening import Hardening
 from vectorstore import messages
-from vectorstore.embedder import ModelCard, Vectors
+from vectorstore.embedder import JudgeCard, ModelCard, Vectors
 
 _UNIT_TOLERANCE = 1e-3
 _CONTROL_TIMEOUT_SECONDS = 30.0
@@ -83,6 +83,25 @@ class EmbedderClient:
         request = messages.EmbedPassages(session=session, texts=tuple(texts))
         answer = self._call(request, messages.Embedded, timeout_seconds=_PASSAGES_TIMEOUT_SECONDS, job=job)
         return _checked(answer, rows=len(texts), card=card)
+
+    def judge(self) -> JudgeCard | None:
+        """Return which cross-encoder puts passages in order, or ``None`` without one."""
+        return self._call(messages.Describe(), messages.Described, timeout_seconds=_CONTROL_TIMEOUT_SECONDS).judge
+
+    def rank(self, question: str, texts: Sequence[str], *, session: str, timeout_seconds: float) -> Vectors:
+        """Return how well each text answers the question, ``(n_texts,) float32``; the higher, the better.
+
+        Raises ``PartUnavailable`` when there is no cross-encoder or no answer in time, ``QueueFull``, and
+        ``EmbeddingFailed`` when the answer is unusable.
+        """
+        request = messages.RankPairs(session=session, question=question, texts=tuple(texts))
+        answer = self._call(request, messages.Ranked, timeout_seconds=timeout_seconds)
+        if len(answer.data) != 4 * len(texts):
+            raise errors.EmbeddingFailed
+        scores = np.frombuffer(answer.data, dtype="<f4").astype(np.float32)
+        if not np.all(np.isfinite(scores)):
+            raise errors.EmbeddingFailed
+        return scores
 
     def drop(self, session: str) -> int:
         """Forget all that waits for this session; return how many texts that were.

@@ -1,4 +1,4 @@
-"""What an embedder is: texts in, unit vectors out, and a card that says which model made them."""
+"""What an embedder is: texts in, unit vectors out, and a card that says which model made them; and a judge of pairs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -56,10 +56,22 @@ class ModelCard(msgspec.Struct, frozen=True):
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
+class Batching(msgspec.Struct, frozen=True):
+    """What one call to a model best takes: at most so many texts, and tokens together with what padding adds.
+
+    ``calls`` is how many calls make sense at once; 0 is as many as there are threads.
+    """
+
+    texts: int = 1
+    tokens: int = 0
+    calls: int = 0
+
+
 class Embedder(Protocol):
-    """A model behind one face, whatever runs it."""
+    """A model behind one face, whatever runs it. ``batching`` says how it likes its passages."""
 
     card: ModelCard
+    batching: Batching
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Return ``(n_texts, dim) float32``, unit rows, in the order given. A text beyond the window is cut at it."""
@@ -71,4 +83,30 @@ class Embedder(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the text takes as a passage, special tokens and prefix included."""
+        ...
+
+
+class JudgeCard(msgspec.Struct, frozen=True):
+    """Which model judges pairs. ``sha256`` is the hash of its weights, ``max_tokens`` its window for both texts."""
+
+    name: str
+    sha256: str
+    max_tokens: int
+
+
+class PairJudge(Protocol):
+    """What judges how well a passage answers a question.
+
+    A protocol although one type fits it today: that type brings a library of a gigabyte.
+    """
+
+    card: JudgeCard
+    batching: Batching
+
+    def scores(self, questions: Sequence[str], passages: Sequence[str]) -> Vectors:
+        """Return one number a pair, ``(n_pairs,) float32``, the higher the better."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Return about how many tokens a passage takes."""
         ...

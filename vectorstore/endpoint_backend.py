@@ -15,13 +15,13 @@ import numpy as np
 
 from models.errors import EmbeddingFailed, PartUnavailable
 from vectorstore.container import UnreadableModel
-from vectorstore.embedder import UNMEASURED, ModelCard, Vectors
+from vectorstore.embedder import UNMEASURED, Batching, ModelCard, Vectors
 from vectorstore.endpoint import Endpoint, EndpointConfig, EndpointRefused, EndpointUnavailable, decode, post
 from vectorstore.tokens import TokenCounter
 
 BACKEND = "endpoint"
 _PAUSES_SECONDS = (0.2, 1.0)  # Between tries, so there are at most three.
-_TEXTS_A_REQUEST = 16
+_TEXTS_A_REQUEST, _TOKENS_A_REQUEST = 32, 16_384  # What text-embeddings-inference takes as it comes.
 _BYTES_A_VECTOR, _BYTES_AROUND = 8192 * 32, 64 * 1024
 _MAX_DIM = 8192
 
@@ -31,6 +31,8 @@ class EndpointEmbedder:
 
     Asks once, to learn how long vectors are. Raises ``UnreadableModel`` when no usable answer comes.
     """
+
+    batching = Batching(texts=_TEXTS_A_REQUEST, tokens=_TOKENS_A_REQUEST)
 
     def __init__(self, config: EndpointConfig, tokenizer_file: Path) -> None:
         self._config = config

@@ -5,7 +5,7 @@ Texts and vectors are content: no ``repr`` shows them. A vector is as telling as
 
 from processes.hardening import Hardening
 from processes.ipc import Message
-from vectorstore.embedder import ModelCard
+from vectorstore.embedder import JudgeCard, ModelCard
 
 # --- anyone -> embedder ----------------------------------------------------------------------------------------------
 
@@ -32,13 +32,21 @@ class EmbedPassages(Message, frozen=True):
     texts: tuple[str, ...]
 
 
+class RankPairs(Message, frozen=True):
+    """How well does each of these passages answer this question? Answered before passages that wait."""
+
+    session: str
+    question: str
+    texts: tuple[str, ...]
+
+
 class DropSession(Message, frozen=True):
     """Forget what waits for this session; answered when nothing of it is being worked on either."""
 
     session: str
 
 
-EmbedderRequest = Ping | Describe | EmbedQuery | EmbedPassages | DropSession
+EmbedderRequest = Ping | Describe | EmbedQuery | EmbedPassages | RankPairs | DropSession
 
 # --- embedder -> anyone ----------------------------------------------------------------------------------------------
 
@@ -50,9 +58,10 @@ class Pong(Message, frozen=True):
 
 
 class Described(Message, frozen=True):
-    """The model's card."""
+    """The model's card, and that of the cross-encoder where there is one."""
 
     card: ModelCard
+    judge: JudgeCard | None = None
 
 
 class Embedded(Message, frozen=True):
@@ -64,6 +73,12 @@ class Embedded(Message, frozen=True):
     model: str
     rows: int
     dim: int
+    data: bytes
+
+
+class Ranked(Message, frozen=True):
+    """``data`` is ``(n_texts,)`` little-endian float32, in the order of the texts; the higher, the better."""
+
     data: bytes
 
 
@@ -80,4 +95,4 @@ class Refused(Message, frozen=True):
     retry_after_seconds: int | None = None
 
 
-EmbedderReply = Pong | Described | Embedded | Dropped | Refused
+EmbedderReply = Pong | Described | Embedded | Ranked | Dropped | Refused

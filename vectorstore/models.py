@@ -5,15 +5,13 @@ and a folder with code or pickles in it is refused: safetensors and JSON are dat
 """
 
 import fcntl
-import hashlib
 import importlib.util
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -21,22 +19,16 @@ from vectorstore import packaged
 from vectorstore.container import Container, UnreadableModel
 from vectorstore.embedder import UNMEASURED, Embedder, ModelCard
 from vectorstore.endpoint import EndpointConfig
+from vectorstore.model_folder import TOKENIZER_FILE, WEIGHTS_FILE, read_json, refuse_programs, sha256_of, window_of
 
 Backend = Literal["onnx", "sentence-transformers"]
 BackendChoice = Literal["auto", "onnx", "sentence-transformers"]
 
 PACKAGED = "packaged"
-TOKENIZER_FILE = "tokenizer.json"
 # Grows when the same source would be converted into different files.
 CONVERSION = 1
 
 _PAPERS_FILE = "mayfly.json"
-_WEIGHTS_FILE = "model.safetensors"
-_PROGRAM_SUFFIXES = frozenset((
-    ".bin", ".ckpt", ".dll", ".dylib", ".h5", ".joblib", ".keras", ".npy", ".npz", ".pb", ".pickle", ".pkl", ".pt",
-    ".pth", ".py", ".pyc", ".sh", ".so",
-))  # fmt: skip
-_MODULE_PREFIX = "sentence_transformers."
 
 
 class PreparedModel(msgspec.Struct, frozen=True):
@@ -93,12 +85,6 @@ def tokenizer_of(endpoint: EndpointConfig, model_dir: Path) -> Path:
     if endpoint.tokenizer_file is not None:
         return Path(endpoint.tokenizer_file)
     return tokenizer_file(prepare(PACKAGED, model_dir, backend="onnx"))
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hash of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # --- the packaged model ----------------------------------------------------------------------------------------------
@@ -181,7 +167,7 @@ def find_folder(model: str) -> Path:
 
 
 def _adopt_folder(folder: Path) -> PreparedModel:
-    _refuse_programs(folder)
+    refuse_programs(folder, ("modules.json",))
     if (folder / _PAPERS_FILE).exists():
         if not _is_intact(folder):
             raise UnreadableModel("a file of the model is missing or has changed")
@@ -189,29 +175,15 @@ def _adopt_folder(folder: Path) -> PreparedModel:
     return PreparedModel(folder, _card_of(folder))
 
 
-def _refuse_programs(folder: Path) -> None:
-    """Raise ``UnreadableModel`` unless the folder holds data only, and all that is needed."""
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in _PROGRAM_SUFFIXES:
-            raise UnreadableModel(f"{path.suffix} files are programs or can carry one; only safetensors are read")
-    for name in (_WEIGHTS_FILE, TOKENIZER_FILE, "config.json", "modules.json"):
-        if not (folder / name).is_file():
-            raise UnreadableModel(f"the folder has no {name}")
-    if "auto_map" in _read_json(folder / "config.json"):
-        raise UnreadableModel("the model asks for code of its own")
-    if any(not str(module["type"]).startswith(_MODULE_PREFIX) for module in _read_json(folder / "modules.json")):
-        raise UnreadableModel("the model names modules that are not sentence-transformers' own")
-
-
 def _card_of(folder: Path) -> ModelCard:
     """Read the card of a folder that sentence-transformers wrote."""
-    prompts = _read_json(folder / "config_sentence_transformers.json").get("prompts") or {}
+    prompts = read_json(folder / "config_sentence_transformers.json").get("prompts") or {}
     return ModelCard(
         name=folder.parent.name if folder.name == "model" else folder.name,
         backend="sentence-transformers",
-        sha256=sha256_of(folder / _WEIGHTS_FILE),
+        sha256=sha256_of(folder / WEIGHTS_FILE),
         dim=_vector_length(folder),
-        max_tokens=_window(folder),
+        max_tokens=window_of(folder),
         query_prefix=prompts.get("query") or "",
         passage_prefix=prompts.get("document") or prompts.get("passage") or "",
         relevance=UNMEASURED,
@@ -221,28 +193,8 @@ def _card_of(folder: Path) -> ModelCard:
 
 def _vector_length(folder: Path) -> int:
     """Return the width after the last module that says one."""
-    length = _read_json(folder / "config.json").get("hidden_size", 0)
-    for module in _read_json(folder / "modules.json"):
-        config = _read_json(folder / module["path"] / "config.json") if module["path"] else {}
+    length = read_json(folder / "config.json").get("hidden_size", 0)
+    for module in read_json(folder / "modules.json"):
+        config = read_json(folder / module["path"] / "config.json") if module["path"] else {}
         length = config.get("out_features") or config.get("word_embedding_dimension") or length
     return int(length)
-
-
-def _window(folder: Path) -> int:
-    """Return the smallest window that any of the folder's files names."""
-    named = [
-        _read_json(folder / "sentence_bert_config.json").get("max_seq_length"),
-        _read_json(folder / "tokenizer_config.json").get("model_max_length"),
-        _read_json(folder / "config.json").get("max_position_embeddings"),
-    ]
-    windows = [int(window) for window in named if window]
-    if not windows:
-        raise UnreadableModel("no file says how long a text may be")
-    return min(windows)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes()) if path.exists() else {}
-    except ValueError as error:
-        raise UnreadableModel(f"{path.name} is not JSON") from error

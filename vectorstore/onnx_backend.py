@@ -18,7 +18,7 @@ import onnxruntime
 
 from vectorstore import graph
 from vectorstore.convert import MODEL_FILE, TOKENIZER_FILE
-from vectorstore.embedder import ModelCard, Vectors
+from vectorstore.embedder import Batching, ModelCard, Vectors
 from vectorstore.tokens import TokenCounter
 
 # No token stands for more characters than this, give or take runs of blanks, so nothing inside the window is lost.
@@ -30,6 +30,8 @@ class OnnxEmbedder:
 
     ``threads`` texts of one ``embed_passages`` call are worked on at the same time.
     """
+
+    batching = Batching()  # Larger batches are slower, and a vector would depend on its neighbours.
 
     def __init__(self, folder: Path, card: ModelCard, *, threads: int) -> None:
         self.card = card

@@ -1,6 +1,7 @@
 """A second look at the chunks that were found first.
 
-Owns the protocol and what can be done inside the session process; a cross-encoder runs where the embedder does.
+Owns the protocol, what can be done inside the session process, and the asking of a cross-encoder, which runs where the
+embedder does.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
+from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
 from vectorstore.embedder import Vectors
 from vectorstore.fuse import fuse
@@ -31,7 +33,7 @@ class Reranker(Protocol):
     """A second stage."""
 
     def rerank(self, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
-        """Return the same hits, best first, with the scores of this stage."""
+        """Return the same hits, best first. Raises a ``MayflyError`` where it cannot: their order stays then."""
         ...
 
 
@@ -57,3 +59,29 @@ class BestSentence:
         weight = self._collection.card.lexical_weight
         score = fuse(np.array([cosine], np.float32), np.array([hit.coverage], np.float32), lexical_weight=weight)
         return msgspec.structs.replace(hit, cosine=cosine, score=float(score[0]))
+
+
+_JUDGED = 20
+
+
+class CrossEncoding:
+    """Puts the first 20 hits in the order in which a model that reads both question and passage has them.
+
+    Nothing but the order: cosine, coverage and so relevance stay what the first stage found, because they are measured
+    and a cross-encoder's scores have a scale of their own. Later hits stay behind, in their order. A question waits for
+    it ``max_seconds`` at most.
+    """
+
+    def __init__(self, embedder: EmbedderClient, *, session: str, max_seconds: float) -> None:
+        self._embedder = embedder
+        self._session = session
+        self._max_seconds = max_seconds
+
+    def rerank(self, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
+        """Return the hits, best first; of equal ones the earlier one first. Raises as ``EmbedderClient.rank`` does."""
+        first = hits[:_JUDGED]
+        if not first:
+            return []
+        texts = ["\n".join([*hit.heading, hit.text]) for hit in first]
+        scores = self._embedder.rank(asked.text, texts, session=self._session, timeout_seconds=self._max_seconds)
+        return [first[place] for place in np.argsort(-scores, kind="stable")] + list(hits[_JUDGED:])

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from models.content import Answer, Passage, Relevance, Span
-from models.errors import NoSuchThing, NothingIndexed
+from models.content import Answer, Passage, Relevance, SecondStage, Span
+from models.errors import EmbeddingFailed, NoSuchThing, NothingIndexed, PartUnavailable, QueueFull
 from vectorstore.choose import choose
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
 from vectorstore.flags import flags_of
+from vectorstore.held import Hit
 from vectorstore.highlight import highlights
 from vectorstore.quote import Quotation, quote
 from vectorstore.ranking import words_of
@@ -73,15 +74,28 @@ class Retrieval:
         asked = Asked(question.text, vector, words_of(question.text))
         candidates = max(_MIN_CANDIDATES, _CANDIDATES_PER_PLACE * question.top_k)
         hits = self._collection.search(vector, candidates, question.document_ids, question.language, words=asked.words)
-        if self._reranker is not None:
-            hits = self._reranker.rerank(asked, hits)
+        hits, second_stage = self._looked_at_again(asked, hits)
         judge = Judge(self._collection.card, question.text, chunks=self._collection.size(question.document_ids))
         relevant = judge.relevant(hits)
         chosen = choose(hits if question.doubtful else relevant, question.top_k)
         quotations = quote(chosen, question.max_tokens, self._collection.passage)
         passages = self._passages(quotations, judge, highlights(quotations, vector, asked.words, self._collection))
         took_ms = round((time.perf_counter() - started) * 1000, 3)
-        return Answer(passages=passages, nothing_relevant=not (passages and relevant), took_ms=took_ms)
+        return Answer(
+            passages=passages,
+            nothing_relevant=not (passages and relevant),
+            took_ms=took_ms,
+            second_stage=second_stage,
+        )
+
+    def _looked_at_again(self, asked: Asked, hits: list[Hit]) -> tuple[list[Hit], SecondStage]:
+        """Return the hits in the order of the second stage, or as they are where it fails: an answer is worth more."""
+        if self._reranker is None:
+            return hits, "off"
+        try:
+            return self._reranker.rerank(asked, hits), "done"
+        except (PartUnavailable, QueueFull, EmbeddingFailed):
+            return hits, "skipped"
 
     def _check(self, question: Question) -> None:
         for document_id in question.document_ids or ():

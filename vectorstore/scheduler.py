@@ -1,100 +1,40 @@
-"""Who is next: questions before passages, and sessions in turn.
+"""Who is next: questions before pairs to be judged before passages, and sessions in turn.
 
-A question waits for at most the texts that are in work when it comes, never for somebody's book. Within questions and
-within passages every session that waits gives one text a round. Texts are let go of as soon as they are embedded.
+A question waits for at most the calls that are in work when it comes, never for somebody's book. Within each kind every
+session that waits begins one call a round; what goes with its text is for ``vectorstore.lanes`` to say. Texts are let
+go of as soon as the model has seen them.
 """
 
 import threading
-from collections import Counter, OrderedDict, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from typing import Literal
 
 import numpy as np
 
 from models.errors import EmbeddingFailed, MayflyError, PartUnavailable, QueueFull, SessionExpired
-from vectorstore.embedder import Embedder, Vectors
+from vectorstore.embedder import Batching, Embedder, PairJudge, Vectors
+from vectorstore.lanes import Kind, Lane, Place, Ticket
 
-Kind = Literal["question", "passage"]
 _RETRY_AFTER_SECONDS = 5
-
-
-class Ticket:
-    """One request's texts. ``future`` gives ``(n_texts, dim) float32`` in the order given, or why there is none."""
-
-    def __init__(self, session: str, kind: Kind, texts: Sequence[str]) -> None:
-        self.session = session
-        self.kind: Kind = kind
-        self.future: Future[Vectors] = Future()
-        self._texts: list[str | None] = list(texts)
-        self._rows: list[Vectors | None] = [None] * len(texts)
-        self._missing = len(texts)
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def take_text(self, place: int) -> str:
-        """Return a text and keep it no longer."""
-        text, self._texts[place] = self._texts[place], None
-        return text or ""
-
-    def settle(self, place: int, row: Vectors) -> None:
-        """Note one vector; the last one settles the ticket."""
-        self._rows[place] = row
-        self._missing -= 1
-        if self._missing == 0 and not self.future.done():
-            self.future.set_result(np.stack([row for row in self._rows if row is not None]))
-
-    def fail(self, error: MayflyError) -> None:
-        """Settle the ticket with an error, unless it is settled; its texts and vectors are let go of."""
-        self._texts, self._rows = [None] * len(self._texts), [None] * len(self._rows)
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-_Place = tuple[Ticket, int]
-
-
-class _Lane:
-    """Texts of one kind that wait, a queue for each session, sessions in turn."""
-
-    def __init__(self) -> None:
-        self._queues: OrderedDict[str, deque[_Place]] = OrderedDict()
-        self.size = 0
-
-    def put(self, ticket: Ticket) -> None:
-        self._queues.setdefault(ticket.session, deque()).extend((ticket, place) for place in range(len(ticket)))
-        self.size += len(ticket)
-
-    def take(self) -> _Place:
-        session, queue = self._queues.popitem(last=False)
-        taken = queue.popleft()
-        self.size -= 1
-        if queue:
-            self._queues[session] = queue  # At the end: the others come first.
-        return taken
-
-    def remove(self, session: str, ticket: Ticket | None = None) -> list[_Place]:
-        """Take out what waits for a session, or for one ticket of it."""
-        queue = self._queues.pop(session, deque())
-        removed = [place for place in queue if ticket is None or place[0] is ticket]
-        kept = deque(place for place in queue if not (ticket is None or place[0] is ticket))
-        if kept:
-            self._queues[session] = kept
-        self.size -= len(removed)
-        return removed
+_ONE_BY_ONE = Batching()
 
 
 class Scheduler:
-    """Runs an embedder on ``threads`` threads, one text at a time each.
+    """Runs an embedder, and a judge of pairs where there is one, on ``threads`` threads, a call at a time each.
 
-    At most ``queue_texts`` questions and as many passages wait. All methods may be called from any thread.
+    At most ``queue_texts`` questions and as many pairs and passages wait. All methods may be called from any thread.
     """
 
-    def __init__(self, embedder: Embedder, *, threads: int, queue_texts: int) -> None:
+    def __init__(self, embedder: Embedder, *, threads: int, queue_texts: int, judge: PairJudge | None = None) -> None:
         self._embedder = embedder
+        self._judge = judge
         self._queue_texts = queue_texts
-        self._lanes: dict[Kind, _Lane] = {"question": _Lane(), "passage": _Lane()}  # In order of precedence.
+        self._batching: dict[Kind, Batching] = {
+            "question": _ONE_BY_ONE,
+            "pair": judge.batching if judge else _ONE_BY_ONE,
+            "passage": embedder.batching,
+        }  # In order of precedence.
+        self._lanes = {kind: Lane(batching, width=threads) for kind, batching in self._batching.items()}
         self._in_work: Counter[str] = Counter()
         self._closed = False
         lock = threading.Lock()
@@ -103,9 +43,12 @@ class Scheduler:
         for worker in self._workers:
             worker.start()
 
-    def submit(self, session: str, kind: Kind, texts: Sequence[str]) -> Ticket:
-        """Queue texts and return their ticket at once. Raises ``QueueFull``, or ``PartUnavailable`` after ``close``."""
-        ticket = Ticket(session, kind, texts)
+    def submit(self, session: str, kind: Kind, texts: Sequence[str], *, question: str = "") -> Ticket:
+        """Queue texts, or pairs of ``question`` and each of them, and return their ticket at once.
+
+        Raises ``QueueFull``, or ``PartUnavailable`` after ``close``.
+        """
+        ticket = Ticket(session, kind, texts, lengths=self._lengths(kind, texts), question=question)
         with self._arrived:
             if self._closed:
                 raise PartUnavailable
@@ -114,6 +57,13 @@ class Scheduler:
             self._lanes[kind].put(ticket)
             self._arrived.notify(len(ticket))
         return ticket
+
+    def _lengths(self, kind: Kind, texts: Sequence[str]) -> list[int]:
+        """Count tokens, but only for a model that takes several texts at once: counting costs a little."""
+        if self._batching[kind].texts == 1:
+            return []
+        model = self._judge if kind == "pair" and self._judge else self._embedder
+        return [min(model.count_tokens(text), model.card.max_tokens) for text in texts]
 
     def cancel(self, ticket: Ticket) -> None:
         """Take a ticket's waiting texts out; its future is settled when this returns."""
@@ -149,52 +99,69 @@ class Scheduler:
         for worker in self._workers:
             worker.join()
 
-    def _drain(self) -> Iterator[_Place]:
+    def _drain(self) -> Iterator[Place]:
         for lane in self._lanes.values():
             while lane.size:
-                yield lane.take()
+                yield from lane.take()
 
     def _work(self) -> None:
         while self._step():
             pass
 
     def _step(self) -> bool:
-        """Embed the next text; say whether to go on. A function of its own, so that no text outlives its turn."""
-        place = self._next()
-        if place is None:
+        """Run the next call; say whether to go on. A function of its own, so that no text outlives its turn."""
+        batch = self._next()
+        if batch is None:
             return False
-        ticket, index = place
-        row = self._embed(ticket, index)
+        rows = self._run(batch)
         with self._finished:
-            if isinstance(row, MayflyError):
-                self._lanes[ticket.kind].remove(ticket.session, ticket)
-                ticket.fail(row)
-            else:
-                ticket.settle(index, row)
-            self._in_work[ticket.session] -= 1
-            if self._in_work[ticket.session] == 0:
-                del self._in_work[ticket.session]
+            for (ticket, index), row in zip(batch, rows, strict=True):
+                self._settle(ticket, index, row)
+            self._lanes[batch[0][0].kind].running -= 1
             self._finished.notify_all()
+            self._arrived.notify()  # Another thread may have left this lane alone because enough were at it.
         return True
 
-    def _next(self) -> _Place | None:
+    def _settle(self, ticket: Ticket, index: int, row: Vectors | MayflyError) -> None:
+        if isinstance(row, MayflyError):
+            self._lanes[ticket.kind].remove(ticket.session, ticket)
+            ticket.fail(row)
+        else:
+            ticket.settle(index, row)
+        self._in_work[ticket.session] -= 1
+        if self._in_work[ticket.session] == 0:
+            del self._in_work[ticket.session]
+
+    def _next(self) -> list[Place] | None:
         with self._arrived:
             while not self._closed:
                 for lane in self._lanes.values():
-                    if lane.size:
-                        ticket, index = lane.take()
-                        self._in_work[ticket.session] += 1
-                        return ticket, index
+                    if lane.is_ready:
+                        batch = lane.take()
+                        lane.running += 1
+                        self._in_work.update(ticket.session for ticket, _ in batch)
+                        return batch
                 self._arrived.wait()
         return None
 
-    def _embed(self, ticket: Ticket, index: int) -> Vectors | MayflyError:
-        """Return one vector, ``(dim,) float32``, or an error made anew: one that a model raises may hold its text."""
-        text = ticket.take_text(index)
+    def _run(self, batch: Sequence[Place]) -> Sequence[Vectors | MayflyError]:
+        """Return a row for each text, or an error; one text that breaks the model fails by itself."""
+        kind, questions = batch[0][0].kind, [ticket.question for ticket, _ in batch]
+        texts = [ticket.take_text(index) for ticket, index in batch]
+        rows = self._rows(kind, questions, texts)
+        if len(texts) > 1 and isinstance(rows, EmbeddingFailed):
+            alone = [self._rows(kind, [question], [text]) for question, text in zip(questions, texts, strict=True)]
+            return [row if isinstance(row, MayflyError) else row[0] for row in alone]
+        return [rows] * len(texts) if isinstance(rows, MayflyError) else list(rows)
+
+    def _rows(self, kind: Kind, questions: Sequence[str], texts: Sequence[str]) -> Vectors | MayflyError:
+        """Return ``(n_texts, dim) float32``, or an error made anew: one that a model raises may hold its text."""
         try:
-            if ticket.kind == "question":
-                return self._embedder.embed_query(text)
-            return self._embedder.embed_passages([text])[0]
+            if kind == "question":
+                return np.stack([self._embedder.embed_query(text) for text in texts])
+            if kind == "pair" and self._judge is not None:
+                return self._judge.scores(questions, texts)[:, None]
+            return self._embedder.embed_passages(texts)
         except PartUnavailable:
             return PartUnavailable()
         except Exception:  # noqa: BLE001 -- the caller learns that it failed, and nothing else may.

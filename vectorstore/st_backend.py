@@ -15,10 +15,11 @@ import transformers
 from sentence_transformers import SentenceTransformer
 
 from vectorstore.container import UnreadableModel
-from vectorstore.embedder import ModelCard, Vectors
+from vectorstore.embedder import Batching, ModelCard, Vectors
 from vectorstore.tokens import TokenCounter, forget_words
 
-_BATCH_ON_CPU, _BATCH_ON_DEVICE = 1, 64
+# Calls take turns, so a second one at once would only keep a question waiting.
+ON_CPU, ON_DEVICE = Batching(calls=1), Batching(texts=64, tokens=16_384, calls=1)
 
 
 class SentenceTransformersEmbedder:
@@ -38,7 +39,7 @@ class SentenceTransformersEmbedder:
         self._counter = TokenCounter(folder / "tokenizer.json", prefix=card.passage_prefix)
         self._model: Any = SentenceTransformer(str(folder), trust_remote_code=False, local_files_only=True)
         self._model.max_seq_length = card.max_tokens
-        self._batch = _BATCH_ON_CPU if self._model.device.type == "cpu" else _BATCH_ON_DEVICE
+        self.batching = ON_CPU if self._model.device.type == "cpu" else ON_DEVICE
         forget_words(self._model.tokenizer.backend_tokenizer)
         if self._model.get_embedding_dimension() != card.dim:
             raise UnreadableModel("the model makes vectors of another length than its files say")
@@ -61,5 +62,5 @@ class SentenceTransformersEmbedder:
         # The prompt is part of the text already; an empty one keeps the folder's default prompt out.
         options = {"prompt": "", "normalize_embeddings": True, "show_progress_bar": False, "convert_to_numpy": True}
         with self._turn:
-            vectors = self._model.encode(texts, batch_size=self._batch, **options)
+            vectors = self._model.encode(texts, batch_size=self.batching.texts, **options)
         return np.asarray(vectors, np.float32)

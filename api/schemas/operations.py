@@ -139,6 +139,14 @@ class Model(Outgoing):
     endpoint: str | None
 
 
+class Reranker(Outgoing):
+    """The cross-encoder that puts passages in order, by the hash of its weights. It changes no relevance."""
+
+    name: str
+    sha256: str
+    window_tokens: int
+
+
 class Assurance(Outgoing):
     """What this host really guarantees, read from the kernel and the other processes when asked.
 
@@ -162,5 +170,6 @@ class Assurance(Outgoing):
     links_allowed: bool
     encryption: Encryption
     model: Model | None
+    reranker: Reranker | None
     receipt_key_id: str
     versions: dict[str, str]

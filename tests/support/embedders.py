@@ -16,7 +16,7 @@ import numpy as np
 from api.settings import Settings
 from processes.hardening import child_environment
 from vectorstore import models
-from vectorstore.embedder import Embedder, ModelCard, RelevanceBands, Vectors
+from vectorstore.embedder import Batching, Embedder, ModelCard, RelevanceBands, Vectors
 from vectorstore.server import EmbedderConfig
 
 BANDS = RelevanceBands(0.2, 0.4, 0.6)
@@ -45,6 +45,7 @@ class GatedEmbedder:
     """Embeds one text at each ``allow``; ``started`` lists the texts in the order in which they were begun."""
 
     card = CARD
+    batching = Batching()
 
     def __init__(self) -> None:
         self.started: list[str] = []
@@ -76,7 +77,9 @@ class GatedEmbedder:
 
 
 @contextmanager
-def embedder_process(folder: Path, *, threads: int = 2) -> Generator[tuple[Path, subprocess.Popen[bytes]]]:
+def embedder_process(
+    folder: Path, *, threads: int = 2, cross_encoder: Path | None = None
+) -> Generator[tuple[Path, subprocess.Popen[bytes]]]:
     """Run ``python -m vectorstore.server`` as the launcher does; give its socket, once it accepts, and the process."""
     socket = folder / "embedder.sock"
     config = EmbedderConfig(
@@ -86,6 +89,7 @@ def embedder_process(folder: Path, *, threads: int = 2) -> Generator[tuple[Path,
         backend="onnx",
         threads=threads,
         queue_texts=64,
+        cross_encoder=None if cross_encoder is None else str(cross_encoder),
     )
     ready_read, ready_write = os.pipe()
     environment = child_environment(folder, scrubbing=True)

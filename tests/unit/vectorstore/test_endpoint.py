@@ -1,6 +1,7 @@
 """What an embeddings endpoint may cost, and what it may not get away with."""
 
 import json
+import os
 import ssl
 import threading
 import traceback
@@ -19,6 +20,7 @@ from vectorstore import endpoint_backend, models
 from vectorstore.container import UnreadableModel
 from vectorstore.endpoint import Endpoint, EndpointConfig, EndpointRefused
 from vectorstore.endpoint_backend import EndpointEmbedder
+from vectorstore.scheduler import Scheduler
 
 SECRET_TEXT = "the heron of cabinet nine"
 KEY = "sk-very-secret"
@@ -73,6 +75,26 @@ def test_vectors_come_in_the_order_of_the_texts_with_unit_length(server: Endpoin
     assert vectors.dtype == np.float32
     assert np.allclose(vectors[:, 0] / vectors[:, 2], [3.0, 1.0])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0)
+
+
+def test_passages_of_several_sessions_go_in_one_request(server: EndpointServer, replies: Replies):
+    embedder = opened(server)
+    replies.held = threading.Event()
+    scheduler = Scheduler(embedder, threads=1, queue_texts=100)
+    first = scheduler.submit("zero", "passage", ["in work"])
+    while len(server.requests) < 2:
+        os.sched_yield()  # Ends when the first text is on its way; else the suite's time limit does.
+    texts = {"a": ["one", "three", "eleven"], "b": ["four", "seven"]}
+    tickets = {name: scheduler.submit(name, "passage", own) for name, own in texts.items()}
+    replies.held.set()
+
+    rows = {name: ticket.future.result(timeout=10) for name, ticket in tickets.items()}
+
+    assert first.future.result(timeout=10).shape == (1, 3)
+    assert [len(body["input"]) for _, _, body in server.requests[2:]] == [5]
+    for name, vectors in rows.items():
+        assert np.allclose(vectors, embedder.embed_passages(texts[name]))
+    scheduler.close()
 
 
 def test_what_is_sent_is_what_openai_documents_and_the_key_goes_in_its_header(server: EndpointServer, tmp_path: Path):

@@ -7,7 +7,7 @@ import pytest
 
 from models.errors import EmbeddingFailed, PartUnavailable, QueueFull, SessionExpired
 from tests.support.embedders import GatedEmbedder, toy_vector
-from vectorstore.embedder import Vectors
+from vectorstore.embedder import Batching, Vectors
 from vectorstore.scheduler import Scheduler
 
 
@@ -165,3 +165,86 @@ def test_a_closed_scheduler_fails_what_waits_and_takes_nothing_more(model: Gated
     assert isinstance(waiting.future.exception(timeout=0), PartUnavailable)
     with pytest.raises(PartUnavailable):
         scheduler.submit("a", "passage", ["three"])
+
+
+class Batched(GatedEmbedder):
+    """Takes up to four texts a call; ``calls`` lists them. A call begins at one ``allow``."""
+
+    batching = Batching(texts=4, tokens=1000)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[list[str]] = []
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        self.calls.append(list(texts))
+        self.embed_query(texts[0])
+        if self.failing.intersection(texts):
+            raise ValueError(texts)
+        return np.stack([toy_vector(text) for text in texts])
+
+
+@pytest.fixture
+def batched() -> Batched:
+    return Batched()
+
+
+@pytest.fixture
+def batching(batched: Batched) -> Iterator[Scheduler]:
+    """A scheduler over a model that takes several texts a call, at work on the text ``in work``."""
+    scheduler = Scheduler(batched, threads=1, queue_texts=16)
+    scheduler.submit("zero", "passage", ["in work"])
+    batched.wait_until_started(1)
+    yield scheduler
+    batched.allow(100)
+    scheduler.close()
+
+
+def test_texts_of_several_sessions_share_a_call_and_each_gets_its_own_vectors(batched: Batched, batching: Scheduler):
+    tickets = {name: batching.submit(name, "passage", [f"{name}1", f"{name}2", f"{name}3"]) for name in "ab"}
+    batched.allow(3)
+
+    for name, ticket in tickets.items():
+        expected = np.stack([toy_vector(f"{name}{number}") for number in (1, 2, 3)])
+        assert np.array_equal(ticket.future.result(timeout=10), expected)
+    assert [len(call) for call in batched.calls] == [1, 4, 2]
+
+
+def test_a_question_overtakes_calls_that_wait(batched: Batched, batching: Scheduler):
+    book = batching.submit("a", "passage", ["p"] * 8)
+    question = batching.submit("b", "question", ["q"])
+    batched.allow(4)
+    question.future.result(timeout=10)
+    book.future.result(timeout=10)
+
+    assert batched.started == ["in work", "q", "p", "p"]
+
+
+def test_a_text_that_breaks_a_call_fails_its_own_ticket_only(batched: Batched, batching: Scheduler):
+    batched.failing.add("bad")
+    broken = batching.submit("a", "passage", ["bad"])
+    whole = batching.submit("b", "passage", ["good", "better"])
+    batched.allow(10)
+
+    assert isinstance(broken.future.exception(timeout=10), EmbeddingFailed)
+    assert np.array_equal(whole.future.result(timeout=10), np.stack([toy_vector("good"), toy_vector("better")]))
+
+
+def test_a_model_that_takes_one_call_at_once_keeps_its_other_threads_for_questions():
+    class Alone(GatedEmbedder):
+        batching = Batching(calls=1)
+
+    model = Alone()
+    scheduler = Scheduler(model, threads=2, queue_texts=8)
+    book = scheduler.submit("a", "passage", ["p1", "p2"])
+    model.wait_until_started(1)
+    question = scheduler.submit("b", "question", ["q"])
+    model.wait_until_started(2)
+
+    assert model.started == ["p1", "q"]
+
+    model.allow(3)
+    question.future.result(timeout=10)
+    book.future.result(timeout=10)
+    assert model.started == ["p1", "q", "p2"]
+    scheduler.close()
