@@ -64,8 +64,8 @@ class WhoAsks:
     grant: bytes | None = field(repr=False, default=None)
 
 
-def get_resources(request: Request) -> Resources:
-    """Return what the lifespan built."""
+async def get_resources(request: Request) -> Resources:
+    """Return what the lifespan built. A coroutine, as it does not block: it needs no turn of a thread."""
     return request.app.state.resources
 
 
@@ -78,8 +78,8 @@ def get_db(resources: Res) -> Iterator[DbSession]:
         yield db
 
 
-def get_address(request: Request) -> str:
-    """Return the address of whoever connected. Used to count attempts, never logged or kept."""
+async def get_address(request: Request) -> str:
+    """Return the address of whoever connected. Used to count attempts, never logged or kept; see ``get_resources``."""
     return request.client.host if request.client else ""
 
 
