@@ -5,6 +5,8 @@ BIN := .venv/bin
 FUZZ_SECONDS ?= 60
 TEST_WORKERS ?= 2
 BENCH_SIZE ?= small
+BENCH_OUTPUT ?= build/bench/results
+BENCH_PARTS ?= engines,scheduler,growth,finding,service
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +29,9 @@ contracts: setup-test ## Check import directions, container files and pinned ver
 check: lint types contracts test ## All of the above that a change must pass
 
 bench: setup-test ## Measure beside peers; BENCH_SIZE=full for what is published (see benchmarks/README.md)
-	@benchmarks/peers/make-venv openvino langchain mayfly
-	@$(BIN)/python -m benchmarks.run --size $(BENCH_SIZE)
+	@for peer in openvino langchain mayfly $(if $(RAG_API),rag-api); do \
+	  benchmarks/peers/make-venv $$peer || echo "$$peer could not be installed; the page will say so" >&2; done
+	@$(BIN)/python -m benchmarks.run --size $(BENCH_SIZE) --output $(BENCH_OUTPUT) --only $(BENCH_PARTS)
 
 fuzz: setup-test ## Damage files for FUZZ_SECONDS (60) a parser (see fuzz/README.md)
 	@$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)

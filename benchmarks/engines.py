@@ -21,17 +21,20 @@ import numpy as np
 
 from api.settings import Settings
 from benchmarks import material, plain_onnx
-from benchmarks.results import OURS, Row
+from benchmarks.machine import versions_in
+from benchmarks.results import OURS, Tally
 from benchmarks.size import Size
 from vectorstore import models
 
 TITLE = "Passages embedded, the same weights in every engine"
 THREADS = 2
 _SCRIPT = Path("benchmarks/peers/engine.py")
-_OPENVINO = Path("build/peers/openvino/bin/python")
+_OPENVINO = Path("build/peers/openvino")
 _PLAIN = Path("build/bench/onnx")
 _QUESTIONS = 20
 _LIMIT = "int8-limit"
+EMBED = f"embed passages, {THREADS} threads"
+LIMIT_NAME = "int8 matrices alone (the limit)"
 _PEER = "sentence-transformers"
 
 
@@ -44,17 +47,16 @@ class Way:
     batch: int = 1
 
 
-_REFERENCE = Way(_PEER, "sentence-transformers, float32, batch 1")
 _WAYS = (
     Way("mayfly", OURS),
     Way(_PEER, "sentence-transformers, float32, batch 32 (its default)", 32),
     Way(_PEER, "sentence-transformers, float32, batch 8", 8),
-    _REFERENCE,
+    Way(_PEER, "sentence-transformers, float32, batch 1"),
     Way("onnxruntime-float32", "onnxruntime, float32"),
     Way("onnxruntime-int8", "onnxruntime, its own int8"),
     Way("openvino-float32", "OpenVINO, float32"),
     Way("openvino-bfloat16", "OpenVINO, bfloat16"),
-    Way(_LIMIT, "int8 matrices alone (the limit)"),
+    Way(_LIMIT, LIMIT_NAME),
 )
 
 
@@ -63,7 +65,7 @@ class Engine:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        python = _OPENVINO if name.startswith("openvino") else Path(sys.executable)
+        python = _OPENVINO / "bin/python" if name.startswith("openvino") else Path(sys.executable)
         environment = os.environ | {"PYTHONPATH": ".", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         self._process = subprocess.Popen(
             [str(python), str(_SCRIPT), name, str(folder), str(THREADS)],
@@ -88,69 +90,60 @@ class Engine:
         return json.loads(self._process.stdout.readline())
 
 
-def measure(size: Size) -> tuple[list[Row], list[str]]:
-    """Return the rows of all engines that can run here, and which cannot."""
+def measure(size: Size, tally: Tally) -> None:
+    """Note the rows of all engines that can run here, and which cannot."""
     plain_onnx.write(_PLAIN)
-    missing = [] if _OPENVINO.exists() else ["OpenVINO: run benchmarks/peers/make-venv openvino"]
-    ways = [way for way in _WAYS if _OPENVINO.exists() or not way.engine.startswith("openvino")]
     texts = material.passages(size.texts)
     with ExitStack() as running:
-        engines = {name: _open(name, running) for name in dict.fromkeys(way.engine for way in ways)}
-        for engine in engines.values():
+        engines = {name: _open(name, running, tally) for name in dict.fromkeys(way.engine for way in _WAYS)}
+        running_ones = {name: engine for name, engine in engines.items() if engine is not None}
+        ways = [way for way in _WAYS if way.engine in running_ones]
+        for engine in running_ones.values():
             engine.embed(texts[:4])
-        runs = {way: list[dict[str, Any]]() for way in ways}
-        for _ in range(size.rounds):
+        cosines = _cosines(running_ones, texts[:32])
+        for turn in range(size.rounds):
+            # Who follows whom changes: a processor that got warm is not always somebody else's.
+            for way in ways[turn % len(ways) :] + ways[: turn % len(ways)]:
+                _passages(way, running_ones[way.engine], texts, cosines, tally)
             for way in ways:
-                runs[way].append(engines[way.engine].embed(texts, batch=way.batch))
-        cosines = _cosines(engines, texts[:32])
-        rows = [row for way in ways for row in _rows(way, engines[way.engine], runs[way], len(texts), cosines)]
-        asked = [_questions(way, engines[way.engine], size) for way in ways if way.batch == 1 and way.engine != _LIMIT]
-    return [*rows, *asked], missing
+                if way.batch == 1 and way.engine != _LIMIT:
+                    _question(way, running_ones[way.engine], turn, tally)
 
 
-def _open(name: str, running: ExitStack) -> Engine:
+def _open(name: str, running: ExitStack, tally: Tally) -> Engine | None:
+    """Start an engine; one that does not start is named among what is missing."""
+    if name.startswith("openvino") and not (_OPENVINO / "made-from").exists():
+        tally.missing.append(f"{name}: run benchmarks/peers/make-venv openvino")
+        return None
     folder = Settings().model_dir
     if name == _PEER:
         folder = models.prepare("packaged", folder, backend="sentence-transformers").folder
-    engine = Engine(name, folder if name in {"mayfly", _PEER} else _PLAIN)
+    try:
+        engine = Engine(name, folder if name in {"mayfly", _PEER} else _PLAIN)
+    except (OSError, ValueError) as error:
+        tally.missing.append(f"{name}: did not start ({type(error).__name__})")
+        return None
     running.callback(engine.stop)
+    if name.startswith("openvino"):
+        tally.versions["OpenVINO"] = versions_in(_OPENVINO, ("openvino", "tokenizers", "numpy"))
     return engine
 
 
-def _rows(
-    way: Way, engine: Engine, runs: list[dict[str, Any]], texts: int, cosines: dict[str, float]
-) -> tuple[Row, Row]:
-    """Return speed by the clock, and by CPU time, which other work on the machine disturbs less."""
-    facts: dict[str, float | str] = {
-        "load s": engine.load_seconds,
-        "peak MB": max(run["peak_bytes"] for run in runs) / 1e6,
-    }
+def _passages(way: Way, engine: Engine, texts: Sequence[str], cosines: dict[str, float], tally: Tally) -> None:
+    """Note speed by the clock, and by CPU time, which other work on the machine disturbs less."""
+    run = engine.embed(texts, batch=way.batch)
+    facts: dict[str, float | str] = {"load_s": engine.load_seconds, "peak_MB": run["peak_bytes"] / 1e6}
     if way.engine in cosines:
-        facts["lowest cosine"] = f"{cosines[way.engine]:.4f}"
-    rates = tuple(round(texts / run["seconds"], 3) for run in runs)
-    costs = tuple(round(1000 * run["cpu_seconds"] / texts, 3) for run in runs)
-    return (
-        Row(
-            work=f"embed passages, {THREADS} threads",
-            system=way.name,
-            unit="texts/s",
-            values=rates,
-            better="higher",
-            facts=facts,
-        ),
-        Row(work="CPU time a passage", system=way.name, unit="ms", values=costs),
-    )
+        facts["lowest_cosine"] = f"{cosines[way.engine]:.4f}"
+    rate = len(texts) / run["seconds"]
+    tally.note(EMBED, way.name, rate, "texts/s", better="higher", **facts)
+    tally.note("CPU time a passage", way.name, 1000 * run["cpu_seconds"] / len(texts), "ms")
 
 
-def _questions(way: Way, engine: Engine, size: Size) -> Row:
-    times = [
-        statistics.median(
-            engine.embed([material.question(turn * _QUESTIONS + i)])["seconds"] for i in range(_QUESTIONS)
-        )
-        for turn in range(size.rounds)
-    ]
-    values = tuple(round(1000 * seconds, 3) for seconds in times)
-    return Row(work="embed one question", system=way.name, unit="ms", values=values)
+def _question(way: Way, engine: Engine, turn: int, tally: Tally) -> None:
+    numbers = range(turn * _QUESTIONS, (turn + 1) * _QUESTIONS)
+    seconds = statistics.median(engine.embed([material.question(number)])["seconds"] for number in numbers)
+    tally.note("embed one question", way.name, 1000 * seconds, "ms")
 
 
 def _cosines(engines: dict[str, Engine], texts: Sequence[str]) -> dict[str, float]:

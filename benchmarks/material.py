@@ -10,7 +10,7 @@ from tests.support.library import Upload
 
 # Question-and-answer sets beside the checkout; where they are missing, our own small texts are repeated.
 DATA = Path(__file__).resolve().parents[2] / "shared" / "retrieval"
-_PARAGRAPHS_A_DOCUMENT = 8
+_PARAGRAPHS_A_DOCUMENT = 2
 _PAGES_A_FILE = 500
 
 
@@ -32,7 +32,7 @@ def passages(count: int) -> list[str]:
 
 
 def documents(count: int, *, language: str = "en") -> list[Upload]:
-    """Return that many plain texts of eight paragraphs each, no two alike."""
+    """Return that many plain texts of two paragraphs each, no two alike."""
     texts = paragraphs(language)
     return [
         library.text(
@@ -65,6 +65,10 @@ def sentence(number: int) -> str:
     )
 
 
-def question(number: int) -> str:
-    """Return a question that one sentence of a shelf answers; no two numbers give the same."""
-    return f"Which animal is kept in cabinet {number} of the museum, and when was it found?"
+def question(number: int, chunks: int = 1_000) -> str:
+    """Return a question that one sentence of a shelf of so many chunks answers.
+
+    No two numbers give the same: rag_api keeps the vectors of the last questions.
+    """
+    cabinet = number % chunks
+    return f"Visitor {number} asks: which animal is kept in cabinet {cabinet} of the museum, and when was it found?"

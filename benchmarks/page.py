@@ -1,36 +1,83 @@
-"""The page of results: a table a benchmark, the machine, and plots as SVG written by hand."""
+"""The page of results: what was to be reached and whether it is, the machine, and a table a part with its plots.
 
-import html
-import math
+Made of the reports alone, so that the same figures give the same page.
+"""
+
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.goals import Verdict, verdicts
+from benchmarks.plots import draw, plots, short
 from benchmarks.results import OURS, Report, Row, advantage
 
-_BAR, _GAP, _LABELS, _WIDTH = 18, 6, 300, 860
-_COLOURS = {True: "#1b7f5a", False: "#8a8f98"}
-
-
-def write_page(reports: Sequence[Report], page: Path) -> None:
-    """Write the page, and a plot a benchmark beside it."""
-    parts = ["# Results of the last run", _INTRODUCTION]
-    for report in reports:
-        plot = page.with_name(f"{page.stem}-{report.benchmark}.svg")
-        plot.write_text(draw(report), encoding="utf-8")
-        parts += [f"## {report.title}", _circumstances(report), f"![{report.title}]({plot.name})", _table(report.rows)]
-        parts += [f"Not measured: {reason}." for reason in report.missing]
-    page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-
-
 _INTRODUCTION = (
-    "Made by `make bench`; do not edit. Medians of rounds, with the lowest and the highest. *Ours is better by*\n"
-    "compares within rounds: above 1 ours is faster or smaller. Quote ratios, not absolute times."
+    "Made by `make bench`; do not edit. Medians of rounds, with the lowest and the highest; systems take turns in\n"
+    "every round. *Ours is better by* compares within rounds: above 1 ours is faster, smaller or more. Quote ratios,\n"
+    "not absolute times. How to run it is in [README.md](README.md)."
 )
 
 
-def _circumstances(report: Report) -> str:
-    machine = ", ".join(f"{name} {value}" for name, value in report.machine.items())
-    return f"Size `{report.size}`, {report.seconds:.0f} s. {machine}."
+def write_page(reports: Sequence[Report], folder: Path) -> Path:
+    """Write the page beside the folder of figures, under its name, and the plots into the folder; return the page."""
+    page = folder.with_suffix(".md")
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for name, content in render(reports, folder.name).items():
+        (page.parent / name).write_text(content, encoding="utf-8")
+    return page
+
+
+def render(reports: Sequence[Report], name: str) -> dict[str, str]:
+    """Return the page ``NAME.md`` and its plots ``NAME/PLOT.svg``; nothing without reports."""
+    if not reports:
+        return {}
+    parts = ["# Results of the last run", _INTRODUCTION, _goals(verdicts(reports)), _machine(reports), _runs(reports)]
+    files = dict[str, str]()
+    for report in reports:
+        parts += [f"## {report.title}", report.about] if report.about else [f"## {report.title}"]
+        for plot, drawn in plots(report).items():
+            files[f"{name}/{plot}.svg"] = draw(drawn)
+            parts.append(f"![{drawn.title}]({name}/{plot}.svg)")
+        parts.append(_table(report.rows))
+        parts += [f"Not measured: {reason}." for reason in report.missing]
+    return {f"{name}.md": "\n\n".join(parts) + "\n"} | files
+
+
+def _goals(found: Sequence[Verdict]) -> str:
+    head = "## Goals\n\n| What | Goal | Measured | Reached | Beside or of |\n|---|---|---|---|---|"
+    return "\n".join([head, *(_goal(verdict) for verdict in found)])
+
+
+def _goal(verdict: Verdict) -> str:
+    said = "not measured" if verdict.figure is None else short(verdict.figure)
+    reached = "" if verdict.figure is None else "yes" if verdict.reached else "**no**"
+    return f"| {verdict.what} | {verdict.goal} | {said} | {reached} | {verdict.note} |"
+
+
+def _machine(reports: Sequence[Report]) -> str:
+    """Return what all parts ran on; a part that ran on another machine has a line of its own."""
+    machines = dict[str, list[str]]()
+    for report in reports:
+        facts = {name: value for name, value in report.machine.items() if name != "load_average"}
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
+        machines.setdefault(said, []).append(report.benchmark)
+    lines = [f"{'' if len(machines) == 1 else ', '.join(parts) + ': '}{said}." for said, parts in machines.items()]
+    versions = {system: each for report in reports for system, each in report.versions.items() if each}
+    peers = [
+        f"{system}: {', '.join(f'{name} {version}' for name, version in each.items())}."
+        for system, each in versions.items()
+    ]
+    return "\n\n".join(["## The machine, and what ran on it", *lines, *peers])
+
+
+def _runs(reports: Sequence[Report]) -> str:
+    head = "| Part | Size | Began (UTC) | Seconds | Load before, after | Commit |\n|---|---|---|---|---|---|"
+    lines = [
+        f"| {report.benchmark} | {report.size} | {report.began} | {report.seconds:.0f} "
+        f"| {report.machine.get('load_average', '')}, {report.load_after} | {report.commit} |"
+        for report in reports
+    ]
+    return "\n".join([head, *lines, f"| all | | | {sum(report.seconds for report in reports):.0f} | | |"])
 
 
 def _table(rows: Sequence[Row]) -> str:
@@ -42,52 +89,10 @@ def _table(rows: Sequence[Row]) -> str:
 def _line(row: Row, rows: Sequence[Row]) -> str:
     ours = next((each for each in rows if each.system == OURS and _work(each) == _work(row)), None)
     ratio = f"{advantage(row, ours):.2f}" if ours is not None and ours is not row else ""
-    facts = ", ".join(f"{name} {_short(value)}" for name, value in row.facts.items())
-    spread = f"{_short(min(row.values))} to {_short(max(row.values))}"
-    return f"| {row.work} | {row.system} | {_short(row.median)} {row.unit} | {spread} | {ratio} | {facts} |"
+    facts = ", ".join(f"{name} {short(value)}" for name, value in row.facts.items())
+    spread = f"{short(min(row.values))} to {short(max(row.values))}"
+    return f"| {row.work} | {row.system} | {short(row.median)} {row.unit} | {spread} | {ratio} | {facts} |"
 
 
 def _work(row: Row) -> tuple[str, str]:
     return (row.work, row.unit)
-
-
-def _short(value: float | str) -> str:
-    """Return a figure with three digits that matter."""
-    if isinstance(value, str):
-        return value
-    if value == 0 or not math.isfinite(value):
-        return str(value)
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{digits}f}"
-
-
-def draw(report: Report) -> str:
-    """Return bars for every piece of work that more than one system did, the longest of each as long as the plot."""
-    bars = list[str]()
-    y = _GAP
-    for work in dict.fromkeys(map(_work, report.rows)):
-        rows = [row for row in report.rows if _work(row) == work]
-        if len(rows) < 2:
-            continue
-        bars.append(_text(4, y + 14, f"{work[0]} ({work[1]})", weight="bold"))
-        y += _BAR + _GAP
-        longest = max(row.median for row in rows) or 1.0
-        for row in rows:
-            bars.append(_bar(row, y, longest))
-            y += _BAR + 2
-        y += 2 * _GAP
-    size = f'width="{_WIDTH}" height="{y}" viewBox="0 0 {_WIDTH} {y}"'
-    style = 'font-family="sans-serif" font-size="12"'
-    background = f'<rect width="{_WIDTH}" height="{y}" fill="#ffffff"/>'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{background}\n' + "\n".join(bars) + "\n</svg>\n"
-
-
-def _bar(row: Row, y: int, longest: float) -> str:
-    room = _WIDTH - _LABELS - 90
-    width = max(1.0, room * row.median / longest)
-    shape = f'<rect x="{_LABELS}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{_COLOURS[row.system == OURS]}"/>'
-    return _text(20, y + 14, row.system) + shape + _text(_LABELS + width + 6, y + 14, _short(row.median))
-
-
-def _text(x: float, y: float, text: str, *, weight: str = "normal") -> str:
-    return f'<text x="{x:.0f}" y="{y:.0f}" font-weight="{weight}">{html.escape(text)}</text>'

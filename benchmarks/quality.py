@@ -24,6 +24,7 @@ from benchmarks.machine import describe
 from tests.support import office
 from tests.support.service import running
 from vectorstore.collection import Collection
+from vectorstore.embedder import Vectors
 from vectorstore.held import Hit
 from vectorstore.ranking import NO_WORDS, words_of
 from vectorstore.rerank import Asked, BestSentence
@@ -34,12 +35,12 @@ Search = Callable[[str, np.ndarray], Sequence[Hit]]
 _NOWHERE = np.zeros(384, np.float32)
 
 
-def collection_of(languages: Sequence[str]) -> Collection:
+def collection_of(languages: Sequence[str], paragraphs: int) -> Collection:
     """Return a collection with one document a language, named by it."""
     made = Collection(q.embedder().card)
     for language in languages:
-        vectors, sentences = q.paragraph_vectors(language), q.sentence_vectors(language)
-        made.add(language, q.load(language).extraction(), vectors, sentences=sentences)
+        vectors, sentences = q.paragraph_vectors(language, paragraphs), q.sentence_vectors(language, paragraphs)
+        made.add(language, q.load(language, q.STEP, paragraphs).extraction(), vectors, sentences=sentences)
         made.publish(language)
     return made
 
@@ -61,27 +62,30 @@ def systems(made: Collection) -> dict[str, Search]:
     }
 
 
-def judged(search: Search, asked: str, held: str, step: int) -> dict[str, float]:
+def judged(search: Search, asked: q.Questions, vectors: Vectors, held: str) -> dict[str, float]:
     """Ask one language's questions; what is right is the paragraph with the same number in the other."""
     ranks: list[int | None] = []
-    questions = q.load(asked, step)
-    for text, vector, right in zip(questions.questions, q.question_vectors(asked, step), questions.right, strict=True):
+    for text, vector, right in zip(asked.questions, vectors, asked.right, strict=True):
         found = [(hit.document_id, hit.page - 1) for hit in search(text, vector)]
         ranks.append(found.index((held, int(right))) if (held, int(right)) in found else None)
     return q.measures(ranks)
 
 
-def in_process(step: int) -> dict[str, Any]:
+def in_process(step: int, paragraphs: int = q.PARAGRAPHS) -> dict[str, Any]:
     """Measure every way to search, in one language, across languages, and over one pool of all languages."""
-    alone = {language: systems(collection_of([language])) for language in q.LANGUAGES}
-    together = systems(collection_of(q.LANGUAGES))
+    alone = {language: systems(collection_of([language], paragraphs)) for language in q.LANGUAGES}
+    together = systems(collection_of(q.LANGUAGES, paragraphs))
     names = list(together)
+
+    def judge(search: Search, asked: str, held: str) -> dict[str, float]:
+        questions, vectors = q.load(asked, step, paragraphs), q.question_vectors(asked, step, paragraphs)
+        return judged(search, questions, vectors, held)
+
     pairs = [(asked, held) for asked in q.LANGUAGES for held in q.LANGUAGES]
     by_pair = {
-        f"{asked}:{held}": {name: judged(alone[held][name], asked, held, step) for name in names}
-        for asked, held in pairs
+        f"{asked}:{held}": {name: judge(alone[held][name], asked, held) for name in names} for asked, held in pairs
     }
-    mixed = {f"{one}:all": {name: judged(together[name], one, one, step) for name in names} for one in q.LANGUAGES}
+    mixed = {f"{one}:all": {name: judge(together[name], one, one) for name in names} for one in q.LANGUAGES}
     return summarised(by_pair, names) | {
         "one pool of all languages": _means([mixed[key] for key in mixed], names),
         "each": by_pair | mixed,

@@ -24,6 +24,7 @@ from vectorstore.sentences import SentenceVectors, pack_vectors, split
 DATA = Path(__file__).resolve().parents[2] / "shared" / "retrieval"
 LANGUAGES = ("en", "es", "zh", "ar")
 STEP = 4
+PARAGRAPHS = 240
 ARTICLE_PARAGRAPHS = 5
 
 
@@ -44,16 +45,16 @@ class Questions:
 
 
 @cache
-def load(language: str, step: int = STEP) -> Questions:
-    """Return one language, with every ``step``-th question."""
+def load(language: str, step: int = STEP, paragraphs: int = PARAGRAPHS) -> Questions:
+    """Return the first paragraphs of a language, and every ``step``-th question that one of them answers."""
     with gzip.open(DATA / f"xquad.{language}.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    paragraphs = [row for row in rows if row["t"] == "d"]
-    asked = [row for row in rows if row["t"] == "q"][::step]
-    places = {row["id"]: place for place, row in enumerate(paragraphs)}
+    held = [row for row in rows if row["t"] == "d"][:paragraphs]
+    places = {row["id"]: place for place, row in enumerate(held)}
+    asked = [row for row in [row for row in rows if row["t"] == "q"][::step] if row["rel"][0] in places]
     return Questions(
         language=language,
-        paragraphs=tuple(row["text"] for row in paragraphs),
+        paragraphs=tuple(row["text"] for row in held),
         questions=tuple(row["text"] for row in asked),
         right=np.array([places[row["rel"][0]] for row in asked]),
     )
@@ -66,22 +67,22 @@ def embedder() -> Embedder:
 
 
 @cache
-def paragraph_vectors(language: str) -> Vectors:
+def paragraph_vectors(language: str, paragraphs: int = PARAGRAPHS) -> Vectors:
     """Return ``(n_paragraphs, dim) float32``."""
-    return embedder().embed_passages(load(language).paragraphs)
+    return embedder().embed_passages(load(language, STEP, paragraphs).paragraphs)
 
 
 @cache
-def question_vectors(language: str, step: int = STEP) -> Vectors:
+def question_vectors(language: str, step: int = STEP, paragraphs: int = PARAGRAPHS) -> Vectors:
     """Return ``(n_questions, dim) float32``."""
     with ThreadPoolExecutor(2) as threads:
-        return np.stack(list(threads.map(embedder().embed_query, load(language, step).questions)))
+        return np.stack(list(threads.map(embedder().embed_query, load(language, step, paragraphs).questions)))
 
 
 @cache
-def sentence_vectors(language: str) -> SentenceVectors:
-    """Return the vectors of the sentences of all paragraphs."""
-    texts = load(language).paragraphs
+def sentence_vectors(language: str, paragraphs: int = PARAGRAPHS) -> SentenceVectors:
+    """Return the vectors of the sentences of the paragraphs."""
+    texts = load(language, STEP, paragraphs).paragraphs
     spans = [split(text) for text in texts]
     sentences = [text[start:end] for text, own in zip(texts, spans, strict=True) for start, end in own]
     vectors = embedder().embed_passages(sentences)

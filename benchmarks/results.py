@@ -12,6 +12,8 @@ from typing import Literal
 import msgspec
 
 OURS = "mayfly"
+Better = Literal["higher", "lower"]
+_Key = tuple[str, str, str]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +23,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     unit: str
     values: tuple[float, ...]
-    better: Literal["higher", "lower"] = "lower"
+    better: Better = "lower"
     facts: dict[str, float | str] = {}
 
     @property
@@ -31,7 +33,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One benchmark's rows, what they were measured on, and what could not be measured and why."""
+    """One part's rows, what they were measured on, and what could not be measured and why.
+
+    ``began`` is a date and time, UTC; ``versions`` those of each other system that took part.
+    """
 
     benchmark: str
     title: str
@@ -40,6 +45,48 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     machine: dict[str, object]
     rows: tuple[Row, ...]
     missing: tuple[str, ...] = ()
+    about: str = ""
+    began: str = ""
+    commit: str = ""
+    load_after: float = 0.0
+    versions: dict[str, dict[str, str]] = {}
+
+
+class Tally:
+    """Where a part puts what it measures as it goes, so that whatever ends it early, what it had stays.
+
+    ``missing`` says what could not be measured and why; ``versions`` are those of other systems, by their names.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[_Key, list[float]] = {}
+        self._better: dict[_Key, Better] = {}
+        self._facts: dict[_Key, dict[str, float | str]] = {}
+        self.missing = list[str]()
+        self.versions = dict[str, dict[str, str]]()
+
+    def note(
+        self, work: str, system: str, value: float, unit: str, *, better: Better = "lower", **facts: float | str
+    ) -> None:
+        """Add one round's figure."""
+        key = (work, system, unit)
+        self._values.setdefault(key, []).append(float(f"{value:.5g}"))
+        self._better[key] = better
+        self._facts.setdefault(key, {}).update({name.replace("_", " "): fact for name, fact in facts.items()})
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return all that was noted, in the order in which it first was."""
+        return tuple(
+            Row(
+                work=work,
+                system=system,
+                unit=unit,
+                values=tuple(values),
+                better=self._better[work, system, unit],
+                facts=self._facts[work, system, unit],
+            )
+            for (work, system, unit), values in self._values.items()
+        )
 
 
 def advantage(row: Row, ours: Row) -> float:

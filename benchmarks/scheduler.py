@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from api.settings import Settings
 from benchmarks import material
-from benchmarks.results import OURS, Row, percentile
+from benchmarks.results import OURS, Tally, percentile
 from benchmarks.size import Size
 from models.errors import QueueFull
 from vectorstore import models
@@ -28,16 +28,14 @@ _SESSIONS = 4
 _CALLS = Batching(texts=32, tokens=16_384)
 
 
-def measure(size: Size) -> tuple[list[Row], list[str]]:
-    """Return the rows; nothing can be missing."""
+def measure(size: Size, tally: Tally) -> None:
+    """Note the rows; nothing can be missing."""
     embedder = models.load(models.prepare("packaged", Settings().model_dir), threads=THREADS)
     texts = material.passages(size.texts)
     embedder.embed_passages(texts[:4])
-    rounds = [_round(embedder, texts) for _ in range(size.rounds)]
-    return [
-        Row(work=work, system=OURS, unit=unit, values=tuple(round(each[work, unit], 4) for each in rounds))
-        for work, unit in rounds[0]
-    ], []
+    for _ in range(size.rounds):
+        for (work, unit), value in _round(embedder, texts).items():
+            tally.note(work, OURS, value, unit)
 
 
 def _round(embedder: Embedder, texts: Sequence[str]) -> dict[tuple[str, str], float]:

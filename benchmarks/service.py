@@ -1,176 +1,114 @@
 """Whole services over HTTP: start, ingest, questions quiet and busy, purge, memory, size on disk; ours beside peers.
 
-Every service that is installed runs during the whole benchmark, and they take turns within each round. Peers get the
-same weights, the same files, chunks of about the same length and the same number of results. Chunks they made are
-among the facts; those of Chinese are longer than the model's window, so that they leave text out. A document counts as
-ingested when it can be searched; a purge when the service says that it is done.
+Every service that is installed runs during the whole benchmark, and they take turns within each round, beginning with
+another one each time. Peers get the same weights, the same files, chunks of about the same length and the same
+number of results. Chunks they made are among the facts; those of Chinese are longer than the model's window, so that
+they leave text out. A document counts as ingested when it can be searched, a purge when the service says it is done.
 """
 
-import itertools
-import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from api.settings import Settings
 from benchmarks import material
-from benchmarks.results import Row, percentile
+from benchmarks.asking import Bare, Filled, ask_by_turns
+from benchmarks.contest import Contest
+from benchmarks.results import Tally
 from benchmarks.size import Size
-from benchmarks.systems import available
-from benchmarks.systems.system import MemoryWatch, Shelf, System
+from benchmarks.systems.system import MemoryWatch, Shelf, System, resident_bytes
 from tests.support.library import Upload
-from vectorstore import models
 
 TITLE = "Whole services over HTTP"
+MEMORY, INSTALLED, START = "peak memory while ingesting", "installed, with its model", "start to ready"
 _MEGABYTE = 1_000_000
 _SECOND = "s"
-_numbers = itertools.count()
 
 
-class Tally:
-    """Figures by work and system, a value a round."""
-
-    def __init__(self) -> None:
-        self._values: dict[tuple[str, str, str], list[float]] = {}
-        self._facts: dict[tuple[str, str, str], dict[str, float | str]] = {}
-
-    def note(self, work: str, system: System, unit: str, value: float, **facts: float | str) -> None:
-        """Add one round's figure."""
-        self._values.setdefault((work, system.name, unit), []).append(round(value, 4))
-        self._facts.setdefault((work, system.name, unit), {}).update(facts)
-
-    def rows(self) -> list[Row]:
-        """Return all that was noted, in the order in which it first was."""
-        return [
-            Row(work=work, system=system, unit=unit, values=tuple(values), facts=self._facts[work, system, unit])
-            for (work, system, unit), values in self._values.items()
-        ]
-
-
-def measure(size: Size) -> tuple[list[Row], list[str]]:
-    """Return the rows of all services that are installed, and which are not."""
-    systems, missing = available()
-    tally = Tally()
-    with ExitStack() as running:
-        for system in systems:
-            _start(system, size, tally)
-            running.callback(system.stop)
-        for system in systems:
-            _ingest(system, material.documents(1), "warm-up", Tally())
-        for _ in range(size.rounds):
-            for system in systems:
-                _ingest_all(system, size, tally)
+def measure(size: Size, tally: Tally) -> None:
+    """Note the rows of all services that are installed, and which are not."""
+    contest = Contest(tally)
+    try:
+        for system in contest:
+            with contest.trying(system, "to start"):
+                _start(system, size, tally)
+        for system in contest:
+            with contest.trying(system, "warm-up"):
+                _ingest(system, material.documents(1), "warm-up", Tally())
+        _ingest_all(contest, size, tally)
+        bare = Bare()
         for chunks in size.shelves:
-            _questions(systems, chunks, size, tally)
-    return [*tally.rows(), _bare_embedding(size)], missing
+            _shelves(contest, chunks, bare, size, tally)
+    finally:
+        contest.stop()
 
 
 def _start(system: System, size: Size, tally: Tally) -> None:
     for turn in range(size.rounds):
-        tally.note("start to ready", system, _SECOND, seconds(system.start))
+        tally.note(START, system.name, seconds(system.start), _SECOND)
         if turn < size.rounds - 1:
             system.stop()
+    tally.note("memory once ready", system.name, resident_bytes(system) / _MEGABYTE, "MB")
     installed = system.installed_bytes()
     if installed is not None:
-        tally.note("installed, with its model", system, "MB", installed / _MEGABYTE)
+        tally.note(INSTALLED, system.name, installed / _MEGABYTE, "MB")
 
 
-def _ingest_all(system: System, size: Size, tally: Tally) -> None:
-    with MemoryWatch(system) as memory:
-        for count in size.documents:
-            _ingest(system, material.documents(count), f"ingest {count} text documents", tally)
-        for pages in size.pages:
-            _ingest(system, [material.book(pages)], f"ingest a PDF of {pages} pages", tally)
-        for language, name in (("zh", "Chinese"), ("ar", "Arabic")):
-            _ingest(system, material.documents(4, language=language), f"ingest 4 {name} documents", tally)
-    tally.note("peak memory while ingesting", system, "MB", memory.peak_bytes / _MEGABYTE)
+def works(size: Size) -> Mapping[str, Callable[[], list[Upload]]]:
+    """Return what is ingested, cheapest first as far as that is known before."""
+    languages = {"zh": "Chinese", "ar": "Arabic"}
+    return (
+        {f"{count} text documents": partial(material.documents, count) for count in size.documents if count < 100}
+        | {f"4 {name} documents": partial(material.documents, 4, language=code) for code, name in languages.items()}
+        | {f"a PDF of {pages} pages": partial(_book, pages) for pages in size.pages}
+        | {f"{count} text documents": partial(material.documents, count) for count in size.documents if count >= 100}
+    )
+
+
+def _book(pages: int) -> list[Upload]:
+    return [material.book(pages)]
+
+
+def _ingest_all(contest: Contest, size: Size, tally: Tally) -> None:
+    """Ingest by turns; a piece of work is done again in a later round only if there is time for what it took before."""
+    deadline = time.monotonic() + size.ingest_seconds
+    made, took = {work: make() for work, make in works(size).items()}, dict[str, float]()
+    for turn in range(size.rounds):
+        for work, files in made.items():
+            if turn and time.monotonic() + took[work] > deadline:
+                continue
+            began = time.monotonic()
+            for system in contest.in_turn(turn):
+                with contest.trying(system, f"ingest {work}"), MemoryWatch(system) as memory:
+                    _ingest(system, files, f"ingest {work}", tally)
+                tally.note(f"{MEMORY}, {work}", system.name, memory.peak_bytes / _MEGABYTE, "MB")
+            took[work] = time.monotonic() - began
 
 
 def _ingest(system: System, files: Sequence[Upload], work: str, tally: Tally) -> None:
     shelf = system.shelf()
-    _upload(system, shelf, files, work, tally=tally)
-    shelf.purge()
+    _upload(system, shelf, files, work, tally)
+    tally.note(f"purge after: {work}", system.name, seconds(shelf.purge), _SECOND)
 
 
-def _upload(system: System, shelf: Shelf, files: Sequence[Upload], work: str, *, tally: Tally) -> None:
+def _upload(system: System, shelf: Shelf, files: Sequence[Upload], work: str, tally: Tally) -> None:
     began = time.perf_counter()
     chunks = shelf.upload(files)
-    tally.note(work, system, _SECOND, time.perf_counter() - began, chunks=chunks or "not told")
+    tally.note(work, system.name, time.perf_counter() - began, _SECOND, chunks=chunks or "not told")
 
 
-def _questions(systems: Sequence[System], chunks: int, size: Size, tally: Tally) -> None:
+def _shelves(contest: Contest, chunks: int, bare: Bare, size: Size, tally: Tally) -> None:
     """Fill a shelf in every service, ask by turns with more and more clients, then purge what was filled."""
-    shelves = {system.name: system.shelf() for system in systems}
-    for system in systems:
-        _upload(system, shelves[system.name], material.shelf(chunks), f"fill a shelf of {chunks} chunks", tally=tally)
-    for _ in range(size.rounds):
-        for system in systems:
-            for clients in size.clients:
-                _ask(
-                    system,
-                    shelves[system.name],
-                    clients,
-                    f"{chunks} chunks, quiet",
-                    questions=size.questions,
-                    tally=tally,
-                )
-        for system in systems:
-            with _ingesting(system, size):
-                for clients in size.clients:
-                    when = f"{chunks} chunks, while ingesting"
-                    _ask(system, shelves[system.name], clients, when, questions=size.questions, tally=tally)
-    for system in systems:
-        tally.note(f"purge {chunks} chunks", system, _SECOND, seconds(shelves[system.name].purge))
-
-
-def _ask(system: System, shelf: Shelf, clients: int, circumstances: str, *, questions: int, tally: Tally) -> None:
-    shares = [[next(_numbers) for _ in range(max(1, questions // clients))] for _ in range(clients)]
-    with ThreadPoolExecutor(clients) as threads:
-        times = [took for share in threads.map(lambda share: _ask_in_turn(shelf, share), shares) for took in share]
-    who = f"question, {clients} client{'s' if clients > 1 else ''}, {circumstances}"
-    for name, share in (("p50", 0.5), ("p99", 0.99)):
-        tally.note(f"{who}, {name}", system, "ms", 1000 * percentile(times, share), questions=len(times))
-
-
-def _ask_in_turn(shelf: Shelf, numbers: Sequence[int]) -> list[float]:
-    """Ask once to open the connection, then time every question; return seconds."""
-    caller = shelf.caller()
-    assert caller.ask(material.question(next(_numbers))) > 0
-    return [seconds(lambda n=number: caller.ask(material.question(n))) for number in numbers]
-
-
-@contextmanager
-def _ingesting(system: System, size: Size) -> Generator[None]:
-    """Have another learner upload one book after the other while the block runs."""
-    over, book = threading.Event(), material.book(size.busy_pages)
-
-    def upload() -> None:
-        while not over.is_set():
-            other = system.shelf()
-            other.upload([book])
-            other.purge()
-
-    with ThreadPoolExecutor(1) as thread:
-        busy = thread.submit(upload)
-        try:
-            time.sleep(0.5)
-            yield
-        finally:
-            over.set()
-            busy.result()
-
-
-def _bare_embedding(size: Size) -> Row:
-    """Return what the vector of such a question takes in process, nothing else running: the floor under a question."""
-    embedder = models.load(models.prepare("packaged", Settings().model_dir), threads=1)
-    embedder.embed_query(material.question(0))
-    rounds = [
-        [seconds(lambda: embedder.embed_query(material.question(next(_numbers)))) for _ in range(size.questions)]
-        for _ in range(size.rounds)
-    ]
-    values = tuple(round(1000 * percentile(times, 0.5), 4) for times in rounds)
-    return Row(work="bare embedding of a question, p50", system="onnxruntime, ours", unit="ms", values=values)
+    files, shelves = material.shelf(chunks), dict[str, Shelf]()
+    for system in contest:
+        with contest.trying(system, f"{chunks} chunks"):
+            shelves[system.name] = system.shelf()
+            _upload(system, shelves[system.name], files, f"fill a shelf of {chunks:,} chunks", tally)
+    for turn in range(size.rounds):
+        bare.note(size, tally)
+        ask_by_turns(contest, Filled(chunks, shelves), turn, size, tally)
+    for system in contest:
+        with contest.trying(system, f"purge of {chunks} chunks"):
+            tally.note(f"purge {chunks:,} chunks", system.name, seconds(shelves[system.name].purge), _SECOND)
 
 
 def seconds(action: Callable[[], object]) -> float:

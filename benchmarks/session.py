@@ -13,6 +13,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import psutil
@@ -46,7 +47,29 @@ def private_mb(pid: int) -> float:
     return round(psutil.Process(pid).memory_full_info().uss / 1e6, 1)
 
 
-def lives(parts: Parts, sessions: int) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """What a session process costs: spreads of milliseconds and megabytes."""
+
+    ready: dict[str, float]
+    private_mb_empty: dict[str, float]
+    round_trip: dict[str, float]
+    kill_and_reap: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """What a collection of so many chunks costs: spreads of milliseconds; ``longest_stall`` of another thread too."""
+
+    chunks: int
+    add_seconds: float
+    longest_stall: float
+    private_mb: float
+    search: dict[str, float]
+    search_one_document: dict[str, float]
+
+
+def lives(parts: Parts, sessions: int) -> Lives:
     """Open, unlock, measure and kill sessions that are all alive at once."""
     opened: list[Session] = []
     with hosting(parts, capacity=sessions) as host:
@@ -54,12 +77,7 @@ def lives(parts: Parts, sessions: int) -> dict[str, object]:
         memory = [private_mb(session.pid) for session in opened]
         calls = [milliseconds(opened[0].client.summarise) for _ in range(QUESTIONS)]
         killed = [milliseconds(lambda s=session: host.client.kill(s.session_id)) for session in opened]
-    return {
-        "ready": spread(ready),
-        "private_mb_empty": spread(memory),
-        "round_trip": spread(calls),
-        "kill_and_reap": spread(killed),
-    }
+    return Lives(spread(ready), spread(memory), spread(calls), spread(killed))
 
 
 def book(chunks: int, seed: int) -> Extraction:
@@ -69,7 +87,7 @@ def book(chunks: int, seed: int) -> Extraction:
     return Extraction("text/plain", tuple(pages), tuple(Chunk(page.number, 0, len(page.text)) for page in pages), "en")
 
 
-def searches(chunks: int) -> dict[str, object]:
+def searches(chunks: int) -> Searches:
     """Fill a collection of ten documents and search it with and without naming one of them."""
     vectors, documents = clustered(chunks), min(DOCUMENTS, chunks)
     books = [book(chunks // documents, seed) for seed in range(documents)]
@@ -89,14 +107,14 @@ def searches(chunks: int) -> dict[str, object]:
         found = [milliseconds(lambda q=q, w=w: collection.search(q, K, only or None, words=w)) for q, w in asked]
         return spread(found) | {"mean_cpu": round((time.thread_time() - began) * 1000 / len(found), 2)}
 
-    return {
-        "chunks": chunks,
-        "add_seconds": round(adding / 1000, 2),
-        "longest_stall_of_another_thread": round(max(worst), 1),
-        "private_mb": round(private_mb(os.getpid()) - before, 1),
-        "search": times(),
-        "search_one_document": times("0"),
-    }
+    return Searches(
+        chunks=chunks,
+        add_seconds=round(adding / 1000, 2),
+        longest_stall=round(max(worst), 1),
+        private_mb=round(private_mb(os.getpid()) - before, 1),
+        search=times(),
+        search_one_document=times("0"),
+    )
 
 
 @contextlib.contextmanager
@@ -125,10 +143,10 @@ def main() -> None:
     parts = Parts()
     try:
         parts.start()
-        result = lives(parts, arguments.sessions)
+        result: dict[str, object] = asdict(lives(parts, arguments.sessions))
     finally:
         parts.stop()
-    result["searches"] = [searches(int(chunks)) for chunks in arguments.chunks.split(",")]
+    result["searches"] = [asdict(searches(int(chunks))) for chunks in arguments.chunks.split(",")]
     result["machine"] = describe()
     print(json.dumps(result, indent=1))
 

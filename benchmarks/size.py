@@ -5,21 +5,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Numbers of each kind of work. ``shelves`` are chunks held while questions are asked, ``questions`` a round."""
+    """Numbers of each kind of work.
+
+    ``shelves`` are chunks held while questions are asked. ``ingest_seconds`` bounds all rounds of ingesting together:
+    a piece of work is repeated only while there is time for it. ``ask_seconds`` is how long each number of clients
+    asks in each round. ``paragraphs`` and ``question_step`` cut the sets that quality is judged by.
+    """
 
     name: str
     rounds: int
     texts: int
     documents: tuple[int, ...]
     pages: tuple[int, ...]
+    ingest_seconds: float
     shelves: tuple[int, ...]
     clients: tuple[int, ...]
-    questions: int
+    ask_seconds: float
     busy_pages: int
+    paragraphs: int
+    question_step: int
 
 
-SMALL = Size("small", 3, 32, (1, 10), (20,), (1_000,), (1, 4, 8), 80, 20)
-FULL = Size("full", 5, 96, (1, 10, 100), (20, 300), (1_000, 10_000), (1, 4, 8), 400, 100)
+SMALL = Size("small", 2, 16, (1, 10), (20,), 60, (10, 1_000), (1, 4, 8), 1.0, 5, 40, 8)
+FULL = Size("full", 3, 48, (1, 10, 100), (20, 300), 330, (10, 1_000, 10_000), (1, 4, 8), 2.0, 20, 240, 4)
 # To try the programs themselves.
-TINY = Size("tiny", 1, 4, (1,), (2,), (20,), (1, 2), 8, 2)
+TINY = Size("tiny", 1, 4, (1,), (2,), 10, (10,), (1, 2), 0.2, 2, 10, 16)
 SIZES = {size.name: size for size in (TINY, SMALL, FULL)}

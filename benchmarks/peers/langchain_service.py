@@ -1,13 +1,14 @@
 """A plain service as many are written: FastAPI, LangChain, Chroma on disk, sentence-transformers. For comparison only.
 
-``python langchain_service.py MODEL_FOLDER DATA_FOLDER PORT CHARACTERS RESULTS`` in the environment that ``make-venv
+``python langchain_service.py MODEL_FOLDER DATA_FOLDER PORT CHARACTERS`` in the environment that ``make-venv
 langchain`` makes. Defaults of the libraries stay, but for the folder, the prompts that the model wants and the size of
-a chunk. A shelf is a Chroma collection.
+a chunk. A shelf is a Chroma collection; one that was opened stays open.
 """
 
 import io
 import sys
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import uvicorn
@@ -19,7 +20,7 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter  # type: ign
 from pydantic import BaseModel
 from pypdf import PdfReader
 
-model_folder, data_folder, port, characters, results = sys.argv[1:]
+model_folder, data_folder, port, characters = sys.argv[1:]
 app = FastAPI()
 embeddings: Any = HuggingFaceEmbeddings(
     model_name=model_folder,
@@ -33,8 +34,10 @@ class Question(BaseModel):
     """One question to one shelf."""
 
     question: str
+    results: int
 
 
+@cache
 def shelf(name: str) -> Any:
     settings = Settings(anonymized_telemetry=False)
     return Chroma(name, embeddings, persist_directory=data_folder, client_settings=settings)
@@ -63,7 +66,7 @@ def upload(name: str, file: list[UploadFile]) -> dict[str, int]:
 
 @app.post("/shelves/{name}/queries")
 def ask(name: str, question: Question) -> dict[str, list[dict[str, Any]]]:
-    found = shelf(name).similarity_search_with_score(question.question, k=int(results))
+    found = shelf(name).similarity_search_with_score(question.question, k=question.results)
     return {"passages": [{"text": document.page_content, "score": float(score)} for document, score in found]}
 
 

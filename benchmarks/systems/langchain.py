@@ -9,13 +9,18 @@ import httpx2
 import psutil
 
 from api.settings import Settings
-from benchmarks.systems.system import CHARACTERS, RESULTS, Asker, Caller, Program, folder_bytes
+from benchmarks.machine import versions_in
+from benchmarks.systems.system import CHARACTERS, REQUEST_SECONDS, RESULTS, Asker, Caller, Program, folder_bytes
 from tests.support.library import Upload
 from tests.support.service import free_port
 from vectorstore import models
 
 ENVIRONMENT = Path("build/peers/langchain").resolve()
 _SCRIPT = Path("benchmarks/peers/langchain_service.py").resolve()
+_PACKAGES = (
+    "langchain-chroma", "langchain-core", "langchain-huggingface", "langchain-text-splitters", "chromadb",
+    "sentence-transformers", "transformers", "torch", "pypdf", "fastapi",
+)  # fmt: skip
 
 
 class LangChain:
@@ -33,7 +38,7 @@ class LangChain:
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
         data = f"data-{secrets.token_hex(4)}"  # In the program's own folder.
-        arguments = [ENVIRONMENT / "bin/python", _SCRIPT, self._model, data, port, CHARACTERS, RESULTS]
+        arguments = [ENVIRONMENT / "bin/python", _SCRIPT, self._model, data, port, CHARACTERS]
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False"}
         self._program = Program([str(each) for each in arguments], environment, health=f"{self._url}/health")
         self._program.wait_until_ready()
@@ -57,6 +62,9 @@ class LangChain:
     def installed_bytes(self) -> int | None:
         return folder_bytes(ENVIRONMENT) + folder_bytes(self._model)
 
+    def versions(self) -> dict[str, str]:
+        return versions_in(ENVIRONMENT, _PACKAGES)
+
 
 class LangChainShelf:
     """One collection."""
@@ -67,7 +75,7 @@ class LangChainShelf:
 
     def upload(self, files: Sequence[Upload]) -> int:
         parts = [("file", (file.name, file.data, file.media_type)) for file in files]
-        reply = httpx2.post(f"{self._url}{self._path}/documents", files=parts, timeout=3600, trust_env=False)
+        reply = httpx2.post(f"{self._url}{self._path}/documents", files=parts, timeout=REQUEST_SECONDS, trust_env=False)
         return int(reply.raise_for_status().json()["chunks"])
 
     def caller(self) -> Asker:
@@ -82,5 +90,6 @@ class _LangChainAsker:
         self._caller = caller
         self._path = path
 
-    def ask(self, question: str) -> int:
-        return len(self._caller.call("POST", f"{self._path}/queries", {"question": question})["passages"])
+    def ask(self, question: str, *, results: int = RESULTS) -> list[str]:
+        answer = self._caller.call("POST", f"{self._path}/queries", {"question": question, "results": results})
+        return [passage["text"] for passage in answer["passages"]]

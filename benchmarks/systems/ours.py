@@ -9,7 +9,7 @@ import psutil
 from api.client import Client, LearnerSession
 from api.settings import Settings
 from benchmarks.results import OURS
-from benchmarks.systems.system import RESULTS, Asker, Caller, folder_bytes
+from benchmarks.systems.system import REQUEST_SECONDS, RESULTS, Asker, Caller, folder_bytes
 from tests.conftest import new_learner
 from tests.support.inspection import launcher
 from tests.support.library import Upload
@@ -39,11 +39,13 @@ class Ours:
         self._service.start()
 
     def stop(self) -> None:
-        self._running.stop()
-        self._open.close()
+        try:
+            self._running.stop()
+        finally:
+            self._open.close()
 
     def shelf(self) -> "OurShelf":
-        client = self._open.enter_context(Client(self._running.url, timeout_seconds=600))
+        client = self._open.enter_context(Client(self._running.url, timeout_seconds=REQUEST_SECONDS))
         return OurShelf(self._running, new_learner(client, languages=("en", "zh", "ar")))
 
     def roots(self) -> list[psutil.Process]:
@@ -58,6 +60,9 @@ class Ours:
             return None
         return folder_bytes(_ENVIRONMENT) + folder_bytes(models.prepare("packaged", Settings().model_dir).folder)
 
+    def versions(self) -> dict[str, str]:
+        return {}  # They are among the facts of the machine.
+
     @property
     def _running(self) -> Service:
         assert self._service is not None
@@ -65,35 +70,37 @@ class Ours:
 
 
 class OurShelf:
-    """One learner's session."""
+    """One learner's session; ``documents`` are the ids of what was uploaded, in order."""
 
     def __init__(self, service: Service, session: LearnerSession) -> None:
         self._service = service
-        self._session = session
+        self.session = session
+        self.documents = list[str]()
 
     def upload(self, files: Sequence[Upload]) -> int:
         documents = [
             document
             for start in range(0, len(files), _FILES_A_REQUEST)
-            for document in self._session.upload(
+            for document in self.session.upload(
                 *((file.name, file.data, file.media_type) for file in files[start : start + _FILES_A_REQUEST])
             )
         ]
-        ready = [self._session.wait(document.document_id) for document in documents]
+        ready = [self.session.wait(document.document_id) for document in documents]
         assert all(document.status == "ready" for document in ready), [document.error for document in ready]
+        self.documents += [document.document_id for document in ready]
         return sum(document.chunks or 0 for document in ready)
 
     def caller(self) -> Asker:
-        return _OurAsker(Caller(self._service.url, token=self._session.signed_in.token))
+        return _OurAsker(Caller(self._service.url, token=self.session.signed_in.token))
 
     def purge(self) -> None:
-        self._session.sign_out()
+        self.session.sign_out()
 
 
 class _OurAsker:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    def ask(self, question: str) -> int:
-        answer = self._caller.call("POST", "/v1/sessions/current/queries", {"text": question, "top_k": RESULTS})
-        return len(answer["passages"])
+    def ask(self, question: str, *, results: int = RESULTS) -> list[str]:
+        answer = self._caller.call("POST", "/v1/sessions/current/queries", {"text": question, "top_k": results})
+        return [passage["text"] for passage in answer["passages"]]

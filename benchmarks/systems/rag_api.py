@@ -11,7 +11,8 @@ import httpx2
 import psutil
 
 from api.settings import Settings
-from benchmarks.systems.system import CHARACTERS, RESULTS, Asker, Caller, Program, folder_bytes
+from benchmarks.machine import commit, versions_in
+from benchmarks.systems.system import CHARACTERS, REQUEST_SECONDS, RESULTS, Asker, Caller, Program, folder_bytes
 from tests.support.library import Upload
 from tests.support.service import free_port
 from vectorstore import models
@@ -19,6 +20,10 @@ from vectorstore import models
 ENVIRONMENT = Path("build/peers/rag-api").resolve()
 _SCRIPT = Path("benchmarks/peers/rag_api_service.py").resolve()
 _DATA = "data"
+_PACKAGES = (
+    "langchain", "langchain-core", "langchain-community", "langchain-huggingface", "pgvector", "pgserver",
+    "sentence-transformers", "transformers", "torch", "pypdf", "fastapi",
+)  # fmt: skip
 _UPLOADS_AT_ONCE = 2
 
 
@@ -66,6 +71,9 @@ class RagApi:
     def installed_bytes(self) -> int | None:
         return folder_bytes(ENVIRONMENT) + folder_bytes(self._model)
 
+    def versions(self) -> dict[str, str]:
+        return {"rag_api": commit(self._source)} | versions_in(ENVIRONMENT, _PACKAGES)
+
 
 class RagApiShelf:
     """Some file ids: it knows no other unit."""
@@ -84,7 +92,7 @@ class RagApiShelf:
         name = secrets.token_hex(8)
         parts = {"file": (file.name, file.data, file.media_type)}
         fields = {"file_id": name}
-        reply = httpx2.post(f"{self._url}/embed", data=fields, files=parts, timeout=3600, trust_env=False)
+        reply = httpx2.post(f"{self._url}/embed", data=fields, files=parts, timeout=REQUEST_SECONDS, trust_env=False)
         assert reply.raise_for_status().json()["status"]
         return name
 
@@ -100,6 +108,6 @@ class _RagApiAsker:
         self._caller = caller
         self._files = files
 
-    def ask(self, question: str) -> int:
-        body: dict[str, Any] = {"query": question, "k": RESULTS, "file_ids": self._files}
-        return len(self._caller.call("POST", "/query_multiple", body))
+    def ask(self, question: str, *, results: int = RESULTS) -> list[str]:
+        body: dict[str, Any] = {"query": question, "k": results, "file_ids": self._files}
+        return [document["page_content"] for document, _distance in self._caller.call("POST", "/query_multiple", body)]

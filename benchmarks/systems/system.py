@@ -20,7 +20,8 @@ from tests.support.library import Upload
 CHARACTERS = 900  # About what our chunks of 224 tokens hold in English; the peers cut by characters.
 RESULTS = 8
 _START_SECONDS = 300.0
-_SAMPLE_SECONDS = 0.25
+_SAMPLE_SECONDS = 0.5
+REQUEST_SECONDS = 300.0  # What takes longer fails, so that a peer that hangs costs no more than this.
 
 
 class Shelf(Protocol):
@@ -42,8 +43,8 @@ class Shelf(Protocol):
 class Asker(Protocol):
     """One client with a connection that stays open."""
 
-    def ask(self, question: str) -> int:
-        """Ask, and return how many passages came."""
+    def ask(self, question: str, *, results: int = RESULTS) -> list[str]:
+        """Ask, and return the texts of the passages that came, best first."""
         ...
 
 
@@ -72,6 +73,10 @@ class System(Protocol):
         """Return what its environment and its model take on disk, or ``None`` when that was not installed."""
         ...
 
+    def versions(self) -> dict[str, str]:
+        """Return which versions of what it is made of ran."""
+        ...
+
 
 class Caller:
     """JSON over one connection that stays open; as little work as possible on the side that measures."""
@@ -79,7 +84,7 @@ class Caller:
     def __init__(self, url: str, *, token: str | None = None) -> None:
         place = urllib.parse.urlsplit(url)
         assert place.hostname is not None
-        self._connection = http.client.HTTPConnection(place.hostname, place.port, timeout=600)
+        self._connection = http.client.HTTPConnection(place.hostname, place.port, timeout=REQUEST_SECONDS)
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
