@@ -19,6 +19,7 @@ from vectorstore import models
 BARE, BARE_SYSTEM = "bare embedding of a question, p50", "the same weights in process"
 QUIET, BUSY = "quiet", "while somebody ingests"
 _LEAST_QUESTIONS = 3
+_FEW = 1_000  # Fewer chunks are asked only to see whether more take longer.
 _SETTLE_SECONDS = 0.5
 _numbers = itertools.count()
 
@@ -56,12 +57,13 @@ class Filled:
 def ask_by_turns(contest: Contest, filled: Filled, turn: int, size: Size, tally: Tally) -> None:
     """Let every service answer one round of questions, each number of clients in turn; then while it ingests too."""
     chunks, shelves = filled.chunks, filled.shelves
-    for clients in size.clients:
+    few = chunks < _FEW
+    for clients in size.clients[:1] if few else size.clients:
         for system in contest.in_turn(turn):
             with contest.trying(system, f"questions to {chunks} chunks"):
                 _ask(system, shelves[system.name], clients, (chunks, QUIET), size=size, tally=tally)
-    if chunks < 1_000:
-        return  # So few are asked only to see whether many take longer.
+    if few:
+        return
     for system in contest.in_turn(turn):
         with contest.trying(system, f"questions while ingesting, {chunks} chunks"), _ingesting(system, size):
             for clients in size.clients:

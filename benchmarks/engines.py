@@ -100,7 +100,7 @@ def measure(size: Size, tally: Tally) -> None:
         ways = [way for way in _WAYS if way.engine in running_ones]
         for engine in running_ones.values():
             engine.embed(texts[:4])
-        cosines = _cosines(running_ones, texts[:32])
+        cosines = _cosines(running_ones, texts[:16])
         for turn in range(size.rounds):
             # Who follows whom changes: a processor that got warm is not always somebody else's.
             for way in ways[turn % len(ways) :] + ways[: turn % len(ways)]:

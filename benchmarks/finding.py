@@ -3,14 +3,15 @@
 Every paragraph is uploaded as a file of its own, so that no chunk holds two, and a passage counts for the paragraph
 that holds its text. Peers have the English paragraphs, asked in all languages: with the weights that all share, filling
 them with more takes minutes and tells nothing new. Ours is asked for doubtful passages too, so that the order is
-measured; what it would have refused is a row of its own. Without HTTP, meaning alone, words alone, both, and the best
-sentence are compared over the same paragraphs (``benchmarks/quality.py``).
+measured; what it would have refused is a row of its own. Without HTTP, meaning alone, words alone and both are
+compared over the same paragraphs; ``benchmarks/quality.py`` has the second stage too.
 """
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from api.client import Question
 from benchmarks import quality
@@ -27,7 +28,6 @@ ONE, TWO, POOL = "one language", "two languages", "one pool of all languages"
 ABSENT, PRESENT = "refused, its article is not there", "refused, the answer is there"
 ENGLISH, ACROSS = "English questions on English paragraphs", "other languages' questions on English paragraphs"
 NDCG = "ndcg@10"
-_PEERS_STEP = 2
 _NO_TEXT = re.compile(r"[\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 Ranks = list[int | None]
 
@@ -46,10 +46,11 @@ class Sample:
 
     def rank(self, texts: Sequence[str], right: int) -> int | None:
         """Return the place, from 0, at which texts of the right paragraph came; ``None`` when none did."""
-        plain = [_plain(paragraph) for paragraph in self.paragraphs]
-        places = [next((at for at, whole in enumerate(plain) if _plain(text) in whole), -1) for text in texts]
-        found = q.consecutive(places)
+        found = q.consecutive([self._place(_plain(text)) for text in texts])
         return found.index(right) if right in found else None
+
+    def _place(self, plain: str) -> int:
+        return next((at for at, whole in enumerate(_plain_all(self.paragraphs)) if plain in whole), -1)
 
 
 def sample(language: str, size: Size) -> Sample:
@@ -101,8 +102,8 @@ def _ours(system: Ours, size: Size, tally: Tally) -> None:
     for language in q.LANGUAGES:
         found = {NDCG: q.measures(ranks[language, language])[NDCG]}
         note(tally, OURS, f"one language, {language}", found, size.paragraphs)
-    note(tally, OURS, ENGLISH, q.measures(ranks["en", "en"][::_PEERS_STEP]), size.paragraphs)
-    across = [q.measures(ranks[asked, "en"][::_PEERS_STEP]) for asked in q.LANGUAGES if asked != "en"]
+    note(tally, OURS, ENGLISH, q.measures(ranks["en", "en"]), size.paragraphs)
+    across = [q.measures(ranks[asked, "en"]) for asked in q.LANGUAGES if asked != "en"]
     note(tally, OURS, ACROSS, q.mean(across), size.paragraphs)
     absent = [_absent(shelves[language], samples[language]) for language in q.LANGUAGES]
     tally.note(f"{ABSENT}, {ONE}", OURS, sum(absent) / len(absent), "share", better="higher")
@@ -145,7 +146,7 @@ def _peer(name: str, shelf: Shelf, size: Size, tally: Tally) -> None:
     for language, asked in samples.items():
         ranks = [
             held.rank(caller.ask(text, results=quality.K), right)
-            for text, right in list(zip(asked.questions, asked.right, strict=True))[::_PEERS_STEP]
+            for text, right in zip(asked.questions, asked.right, strict=True)
         ]
         found[language] = q.measures(ranks)
     note(tally, name, ENGLISH, found.pop("en"), size.paragraphs)
@@ -153,13 +154,18 @@ def _peer(name: str, shelf: Shelf, size: Size, tally: Tally) -> None:
 
 
 def _without_http(size: Size, tally: Tally) -> None:
-    found, paragraphs = quality.in_process(size.question_step, size.paragraphs), size.paragraphs
+    found, paragraphs = quality.in_process(size.question_step, size.paragraphs, second_stage=False), size.paragraphs
     for which in (ONE, TWO, POOL):
         for name, measures in found[which].items():
             note(tally, f"{name}, without HTTP", which, measures, paragraphs)
     for language in q.LANGUAGES:
         for name, measures in found["each"][f"{language}:{language}"].items():
             note(tally, f"{name}, without HTTP", f"one language, {language}", {NDCG: measures[NDCG]}, paragraphs)
+
+
+@cache
+def _plain_all(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_plain, texts))
 
 
 def _plain(text: str) -> str:

@@ -107,7 +107,7 @@ def _services(figures: Figures) -> Iterator[Verdict]:
     purges = figures.works("service", "purge ")
     for work in [each for each in purges if "chunks" in each] or ["purge"]:
         yield _times(figures, work, 1, [work])
-    yield _times(figures, "purge after: ingest 1 text documents", 1, ["purge after: ingest 1 text documents"])
+    yield _times(figures, "purge after: ingest 1 text document", 1, ["purge after: ingest 1 text document"])
 
 
 def _questions(figures: Figures) -> Iterator[Verdict]:

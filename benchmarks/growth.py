@@ -18,13 +18,14 @@ TITLE = "What grows with a session"
 ADD_STALL = "longest stall of another thread while adding"
 _CHROMA = "chromadb as installed, vectors alone"
 _SESSIONS = 10
+_ROUNDS = 2  # Ten thousand chunks take a while to add.
 _ADD = 5_000
 _SETTINGS = Settings(anonymized_telemetry=False)
 
 
 def measure(size: Size, tally: Tally) -> None:
     """Note the rows of a collection by its chunks, and of a session process."""
-    for _ in range(size.rounds):
+    for _ in range(min(size.rounds, _ROUNDS)):
         for chunks in size.shelves:
             _collection(chunks, tally)
             _chroma(chunks, tally)

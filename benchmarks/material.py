@@ -60,9 +60,7 @@ def sentence(number: int) -> str:
     """Return a statement that only one page of a shelf makes."""
     colours = ("red", "green", "blue", "grey", "black", "white", "brown")
     beasts = ("heron", "otter", "beetle", "falcon", "salmon", "badger", "spider", "lizard", "rabbit", "weasel", "toad")
-    return (
-        f"Cabinet {number} of the museum holds a {colours[number % 7]} {beasts[number % 11]} found in {1700 + number}."
-    )
+    return f"Cabinet {number} holds a {colours[number % 7]} {beasts[number % 11]} of {1700 + number}."
 
 
 def question(number: int, chunks: int = 1_000) -> str:
@@ -71,4 +69,4 @@ def question(number: int, chunks: int = 1_000) -> str:
     No two numbers give the same: rag_api keeps the vectors of the last questions.
     """
     cabinet = number % chunks
-    return f"Visitor {number} asks: which animal is kept in cabinet {cabinet} of the museum, and when was it found?"
+    return f"Visitor {number} asks: what animal does cabinet {cabinet} hold, and of which year is it?"

@@ -30,17 +30,19 @@ from vectorstore.ranking import NO_WORDS, words_of
 from vectorstore.rerank import Asked, BestSentence
 
 K = 10
+SECOND_STAGE = "best sentence"
 Search = Callable[[str, np.ndarray], Sequence[Hit]]
 # Where meaning is to say nothing.
 _NOWHERE = np.zeros(384, np.float32)
 
 
-def collection_of(languages: Sequence[str], paragraphs: int) -> Collection:
-    """Return a collection with one document a language, named by it."""
+def collection_of(languages: Sequence[str], paragraphs: int, *, sentences: bool) -> Collection:
+    """Return a collection with one document a language, named by it; the second stage wants vectors of sentences."""
     made = Collection(q.embedder().card)
     for language in languages:
-        vectors, sentences = q.paragraph_vectors(language, paragraphs), q.sentence_vectors(language, paragraphs)
-        made.add(language, q.load(language, q.STEP, paragraphs).extraction(), vectors, sentences=sentences)
+        vectors, held = q.paragraph_vectors(language, paragraphs), q.load(language, q.STEP, paragraphs)
+        apart = q.sentence_vectors(language, paragraphs) if sentences else None
+        made.add(language, held.extraction(), vectors, sentences=apart)
         made.publish(language)
     return made
 
@@ -58,7 +60,7 @@ def systems(made: Collection) -> dict[str, Search]:
         "meaning": lambda _text, vector: made.search(vector, K, words=NO_WORDS),
         "words": lambda text, _vector: [hit for hit in made.search(_NOWHERE, K, words=words_of(text)) if hit.coverage],
         "fused": fused,
-        "best sentence": second_stage,
+        SECOND_STAGE: second_stage,
     }
 
 
@@ -71,11 +73,13 @@ def judged(search: Search, asked: q.Questions, vectors: Vectors, held: str) -> d
     return q.measures(ranks)
 
 
-def in_process(step: int, paragraphs: int = q.PARAGRAPHS) -> dict[str, Any]:
+def in_process(step: int, paragraphs: int = q.PARAGRAPHS, *, second_stage: bool = True) -> dict[str, Any]:
     """Measure every way to search, in one language, across languages, and over one pool of all languages."""
-    alone = {language: systems(collection_of([language], paragraphs)) for language in q.LANGUAGES}
-    together = systems(collection_of(q.LANGUAGES, paragraphs))
-    names = list(together)
+    alone = {
+        language: systems(collection_of([language], paragraphs, sentences=second_stage)) for language in q.LANGUAGES
+    }
+    together = systems(collection_of(q.LANGUAGES, paragraphs, sentences=second_stage))
+    names = [name for name in together if second_stage or name != SECOND_STAGE]
 
     def judge(search: Search, asked: str, held: str) -> dict[str, float]:
         questions, vectors = q.load(asked, step, paragraphs), q.question_vectors(asked, step, paragraphs)

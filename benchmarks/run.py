@@ -21,7 +21,7 @@ from benchmarks.results import Report, Tally, load_all, save
 from benchmarks.size import FULL, SIZES, SMALL, Size
 
 # What each may take at size full on two quiet cores, in seconds; together less than twenty minutes.
-BUDGETS = {"engines": 150, "scheduler": 60, "growth": 90, "finding": 270, "service": 600}
+BUDGETS = {"engines": 120, "scheduler": 30, "growth": 70, "finding": 280, "service": 680}
 OUTPUT = Path("build/bench/results")
 
 

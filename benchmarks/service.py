@@ -22,11 +22,12 @@ TITLE = "Whole services over HTTP"
 MEMORY, INSTALLED, START = "peak memory while ingesting", "installed, with its model", "start to ready"
 _MEGABYTE = 1_000_000
 _SECOND = "s"
+_STARTS = 2
 
 
 def measure(size: Size, tally: Tally) -> None:
     """Note the rows of all services that are installed, and which are not."""
-    contest = Contest(tally)
+    contest, end = Contest(tally), time.monotonic() + size.service_seconds
     try:
         for system in contest:
             with contest.trying(system, "to start"):
@@ -37,15 +38,16 @@ def measure(size: Size, tally: Tally) -> None:
         _ingest_all(contest, size, tally)
         bare = Bare()
         for chunks in size.shelves:
-            _shelves(contest, chunks, bare, size, tally)
+            _shelves(contest, chunks, bare, size, tally, end=end)
     finally:
         contest.stop()
 
 
 def _start(system: System, size: Size, tally: Tally) -> None:
-    for turn in range(size.rounds):
+    rounds = min(size.rounds, _STARTS)
+    for turn in range(rounds):
         tally.note(START, system.name, seconds(system.start), _SECOND)
-        if turn < size.rounds - 1:
+        if turn < rounds - 1:
             system.stop()
     tally.note("memory once ready", system.name, resident_bytes(system) / _MEGABYTE, "MB")
     installed = system.installed_bytes()
@@ -57,11 +59,15 @@ def works(size: Size) -> Mapping[str, Callable[[], list[Upload]]]:
     """Return what is ingested, cheapest first as far as that is known before."""
     languages = {"zh": "Chinese", "ar": "Arabic"}
     return (
-        {f"{count} text documents": partial(material.documents, count) for count in size.documents if count < 100}
+        {_texts(count): partial(material.documents, count) for count in size.documents if count < 100}
         | {f"4 {name} documents": partial(material.documents, 4, language=code) for code, name in languages.items()}
         | {f"a PDF of {pages} pages": partial(_book, pages) for pages in size.pages}
-        | {f"{count} text documents": partial(material.documents, count) for count in size.documents if count >= 100}
+        | {_texts(count): partial(material.documents, count) for count in size.documents if count >= 100}
     )
+
+
+def _texts(count: int) -> str:
+    return f"{count} text document{'s' if count > 1 else ''}"
 
 
 def _book(pages: int) -> list[Upload]:
@@ -96,7 +102,7 @@ def _upload(system: System, shelf: Shelf, files: Sequence[Upload], work: str, ta
     tally.note(work, system.name, time.perf_counter() - began, _SECOND, chunks=chunks or "not told")
 
 
-def _shelves(contest: Contest, chunks: int, bare: Bare, size: Size, tally: Tally) -> None:
+def _shelves(contest: Contest, chunks: int, bare: Bare, size: Size, tally: Tally, *, end: float) -> None:
     """Fill a shelf in every service, ask by turns with more and more clients, then purge what was filled."""
     files, shelves = material.shelf(chunks), dict[str, Shelf]()
     for system in contest:
@@ -104,6 +110,8 @@ def _shelves(contest: Contest, chunks: int, bare: Bare, size: Size, tally: Tally
             shelves[system.name] = system.shelf()
             _upload(system, shelves[system.name], files, f"fill a shelf of {chunks:,} chunks", tally)
     for turn in range(size.rounds):
+        if turn and time.monotonic() > end:
+            break
         bare.note(size, tally)
         ask_by_turns(contest, Filled(chunks, shelves), turn, size, tally)
     for system in contest:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 class Size:
     """Numbers of each kind of work.
 
-    ``shelves`` are chunks held while questions are asked. ``ingest_seconds`` bounds all rounds of ingesting together:
-    a piece of work is repeated only while there is time for it. ``ask_seconds`` is how long each number of clients
-    asks in each round. ``paragraphs`` and ``question_step`` cut the sets that quality is judged by.
+    ``shelves`` are chunks held while questions are asked. ``ingest_seconds`` bounds all rounds of ingesting together,
+    ``service_seconds`` the whole part: what takes long is repeated only while there is time for it. ``ask_seconds`` is
+    how long each number of clients asks in each round. ``paragraphs`` and ``question_step`` cut the sets that quality
+    is judged by.
     """
 
     name: str
@@ -18,6 +19,7 @@ class Size:
     documents: tuple[int, ...]
     pages: tuple[int, ...]
     ingest_seconds: float
+    service_seconds: float
     shelves: tuple[int, ...]
     clients: tuple[int, ...]
     ask_seconds: float
@@ -26,8 +28,8 @@ class Size:
     question_step: int
 
 
-SMALL = Size("small", 2, 16, (1, 10), (20,), 60, (10, 1_000), (1, 4, 8), 1.0, 5, 40, 8)
-FULL = Size("full", 3, 48, (1, 10, 100), (20, 300), 330, (10, 1_000, 10_000), (1, 4, 8), 2.0, 20, 240, 4)
+SMALL = Size("small", 2, 16, (1, 10), (20,), 60, 120, (10, 1_000), (1, 4, 8), 1.0, 5, 40, 8)
+FULL = Size("full", 3, 32, (1, 10, 100), (20, 300), 240, 600, (10, 1_000, 10_000), (1, 4, 8), 1.0, 10, 240, 8)
 # To try the programs themselves.
-TINY = Size("tiny", 1, 4, (1,), (2,), 10, (10,), (1, 2), 0.2, 2, 10, 16)
+TINY = Size("tiny", 1, 4, (1,), (2,), 10, 60, (10,), (1, 2), 0.2, 2, 10, 16)
 SIZES = {size.name: size for size in (TINY, SMALL, FULL)}
