@@ -25,7 +25,8 @@ REFUSED, USAGE, UNREACHABLE, INVALID_RECEIPT, DOCUMENT_FAILED, NOT_PROVEN = 1, 2
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 the service refused, 2 the command or a setting is wrong, 3 no service could be reached or "
-    "started, 4 a receipt or a log is not valid, 5 a document could not be read, 6 something was found or could not be searched."
+    "started, 4 a receipt or a log is not valid, 5 a document could not be read, 6 something was found or could not be "
+    "searched."
 )
 
 app = typer.Typer(

@@ -71,7 +71,7 @@ def test_what_is_installed_and_what_is_in_the_image_holds_no_test() -> None:
     copied = [line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY ")]
 
     assert project["tool"]["setuptools"]["packages"]["find"]["include"] == [
-        "api*", "processes*", "sessions*", "ingestion*", "vectorstore*", "models*",
+        "api*", "processes*", "sessions*", "ingestion*", "vectorstore*", "models*", "proof*",
     ]  # fmt: skip
     assert set(PACKAGES) <= set(copied)
     assert not {name for name in copied if name.startswith(("tests", "."))}
