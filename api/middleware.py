@@ -132,6 +132,7 @@ async def _answer_unforeseen(error: Exception, started: bool, scope: Scope, rece
             where=logging.where(error),
             request_id=scope.get("mayfly.request_id"),
         )
+    problems.forget_frames(error)
     if not started:
         await problems.response_of(refusal)(scope, receive, send)
 

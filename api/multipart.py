@@ -61,25 +61,28 @@ class FormReader:
     """Parses one form. Call ``feed`` with the bytes as they come and ``finish`` at their end."""
 
     def __init__(self, boundary: bytes) -> None:
-        self._parts: list[Part] = []
-        self._header_name = bytearray()
-        self._header_value = bytearray()
-        self._headers: dict[str, str] = {}
-        self.files = 0
+        # What the parser calls knows nothing of the parser: in a circle, a name would outlive its request until the
+        # next garbage collection.
+        self._collected = _Collected()
         self._parser = MultipartParser(
             boundary,
             {
-                "on_part_begin": self._headers.clear,
-                "on_header_field": self._on_header_name,
-                "on_header_value": self._on_header_value,
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers_finished,
-                "on_part_data": self._on_data,
-                "on_part_end": self._on_part_end,
+                "on_part_begin": self._collected.begin,
+                "on_header_field": self._collected.add_header_name,
+                "on_header_value": self._collected.add_header_value,
+                "on_header_end": self._collected.end_header,
+                "on_headers_finished": self._collected.end_headers,
+                "on_part_data": self._collected.add_data,
+                "on_part_end": self._collected.end,
             },
             max_header_count=_MAX_HEADERS,
             max_header_size=_MAX_HEADER_BYTES,
         )
+
+    @property
+    def files(self) -> int:
+        """How many files have begun."""
+        return self._collected.files
 
     def feed(self, untrusted: bytes) -> Iterator[Part]:
         """Yield what these bytes complete. Raises ``MalformedBody``, ``FieldsInvalid`` (a part that is not a file)."""
@@ -87,8 +90,7 @@ class FormReader:
             self._parser.write(untrusted)
         except FormParserError as error:
             raise MalformedBody from error
-        parts, self._parts = self._parts, []
-        yield from parts
+        yield from self._collected.take()
 
     def finish(self) -> None:
         """Check that the form is complete. Raises ``MalformedBody``, or ``FieldsInvalid`` when it holds no file."""
@@ -97,18 +99,36 @@ class FormReader:
         if self.files == 0:
             raise FieldsInvalid([(f"/{FIELD}", "missing")])
 
-    def _on_header_name(self, data: bytes, start: int, end: int) -> None:
+
+class _Collected:
+    """What the parser has come upon and nobody has taken yet."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self._parts: list[Part] = []
+        self._header_name = bytearray()
+        self._header_value = bytearray()
+        self._headers: dict[str, str] = {}
+
+    def take(self) -> list[Part]:
+        parts, self._parts = self._parts, []
+        return parts
+
+    def begin(self) -> None:
+        self._headers.clear()
+
+    def add_header_name(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
 
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+    def add_header_value(self, data: bytes, start: int, end: int) -> None:
         self._header_value += data[start:end]
 
-    def _on_header_end(self) -> None:
+    def end_header(self) -> None:
         self._headers[self._header_name.decode("latin-1").lower()] = self._header_value.decode("latin-1")
         self._header_name.clear()
         self._header_value.clear()
 
-    def _on_headers_finished(self) -> None:
+    def end_headers(self) -> None:
         name, filename = _disposition(self._headers.get("content-disposition", ""))
         if name != FIELD:
             raise FieldsInvalid([("", "extra_forbidden")])
@@ -118,10 +138,10 @@ class FormReader:
         media_type = self._headers.get("content-type", "")[:_MAX_TYPE_CHARACTERS] or None
         self._parts.append(FileStart(filename[:_MAX_FILENAME_CHARACTERS], media_type))
 
-    def _on_data(self, data: bytes, start: int, end: int) -> None:
+    def add_data(self, data: bytes, start: int, end: int) -> None:
         self._parts.append(FileBytes(data[start:end]))
 
-    def _on_part_end(self) -> None:
+    def end(self) -> None:
         self._parts.append(FileEnd())
 
 

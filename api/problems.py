@@ -6,6 +6,7 @@ pointer to a declared field and a code, never the value that was sent.
 """
 
 import math
+import traceback
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, cast
@@ -286,18 +287,38 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
+def forget_frames(error: BaseException) -> None:
+    """Drop what the finished frames below an error hold.
+
+    An error that is part of a circle lives until the next garbage collection, and so would the bytes of an upload that
+    it refused.
+    """
+    seen = set[int]()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            traceback.clear_frames(found.__traceback__)
+            waiting += [found.__cause__, found.__context__]
+
+
 async def _on_mayfly_error(request: Request, error: Exception) -> Response:
     mayfly_error = cast("MayflyError", error)
+    forget_frames(error)
     request.scope["mayfly.problem"] = mayfly_error.slug
     return response_of(mayfly_error)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    return await _on_mayfly_error(request, _refusal_of(request, cast("RequestValidationError", error)))
+    refusal = _refusal_of(request, cast("RequestValidationError", error))
+    forget_frames(error)
+    return await _on_mayfly_error(request, refusal)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     found = cast("HTTPException", error)
+    forget_frames(error)
     kind = _ERROR_OF_STATUS.get(found.status_code, MayflyError)
     request.scope["mayfly.problem"] = kind.slug
     allow = {"Allow": _allowed_methods(request)} if kind is MethodNotAllowed else {}

@@ -116,6 +116,23 @@ def test_a_slow_upload_never_reaches_a_file_in_the_clear(service: Service, learn
     assert residue.in_memory(inspection.processes(service), marker) == {}
 
 
+def test_nothing_of_refused_uploads_stays_in_memory(service: Service, client: Client) -> None:
+    learner = new_learner(client)
+    marker = residue.new_marker()
+    session = inspection.session_process(service, learner.session_id)
+    assert session is not None
+    name, body = f"{marker}.txt", sentence(marker).encode()
+    learner.wait(learner.upload((name, body, "text/plain"))[0].document_id)
+    before = residue.in_memory(inspection.processes(service), marker)
+    with inspection.full_disk(session), service.client(learner.signed_in.token) as http:
+        replies = [http.post("/v1/sessions/current/documents", files={"file": (name, body)}) for _ in range(8)]
+    learner.sign_out()
+
+    assert before, "the marker was never in memory, so its absence below would prove nothing"
+    assert [reply.json()["code"] for reply in replies] == ["no_space"] * 8
+    assert residue.in_memory(inspection.processes(service), marker) == {}
+
+
 def test_errors_and_logs_repeat_nothing_of_the_request(service: Service, client: Client) -> None:
     marker = residue.new_marker()
     learner = new_learner(client)  # One of the routes erases the account.

@@ -2,8 +2,9 @@
 
 import contextlib
 import re
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,18 @@ def session_process(service: Service, session_id: str) -> psutil.Process | None:
             if inodes & {str(entry.readlink()) for entry in Path(f"/proc/{candidate.pid}/fd").iterdir()}:
                 return candidate
     return None
+
+
+@contextlib.contextmanager
+def full_disk(process: psutil.Process) -> Generator[None]:
+    """Let a process write no byte while the block runs; the kernel refuses it as a full disk would (EFBIG)."""
+    before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        if process.is_running():
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
 
 
 def jails(service: Service) -> list[psutil.Process]:

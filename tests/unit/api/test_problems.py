@@ -1,4 +1,6 @@
 import dataclasses
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -253,3 +255,31 @@ def test_every_reply_wears_the_security_headers(client: TestClient, path: str, s
     assert reply.headers["cache-control"] == "no-store"
     assert reply.headers["referrer-policy"] == "no-referrer"
     assert "server" not in reply.headers
+
+
+def test_an_error_in_a_circle_holds_nothing_of_what_it_refused() -> None:
+    class Content:
+        pass
+
+    def refuse(content: Content) -> None:
+        del content
+        raise errors.NoSpace
+
+    def hold() -> tuple[BaseException, weakref.ref[Content]]:
+        content = Content()
+        try:
+            refuse(content)
+        except errors.NoSpace as error:
+            kept = error  # The frame holds the error, whose traceback holds the frame.
+            return kept, weakref.ref(content)
+        raise AssertionError
+
+    gc.disable()
+    try:
+        error, content = hold()
+        held = content() is not None
+        problems.forget_frames(error)
+        assert held, "nothing was held, so that nothing is held below would prove nothing"
+        assert content() is None
+    finally:
+        gc.enable()
