@@ -1,6 +1,6 @@
 """How long a chunk should be, and what is embedded for it: quality beside the tokens that ingest pays for.
 
-    python -m benchmarks.run --only chunking --page build/bench/chunking.md
+    python -m benchmarks.run --only chunking --output build/bench/chunking
 
 XQuAD as one book a language, 48 articles of five paragraphs, printed on pages that end in the middle of a paragraph, as
 pages do. The service's own chunker cuts it, its own collection searches it. A chunk is right when half of it lies in
@@ -21,7 +21,7 @@ import numpy as np
 
 from api.settings import Settings
 from benchmarks import questions as q
-from benchmarks.results import Row
+from benchmarks.results import Tally
 from benchmarks.size import Size
 from ingestion.chunk import Chunker, passage
 from ingestion.outline import Outline
@@ -251,33 +251,29 @@ def _read(hits: Sequence[Hit], spans: Sequence[Span], target: Span) -> float:
     return float(seen.mean())
 
 
-def measure(size: Size) -> tuple[list[Row], list[str]]:
-    """Return the rows: quality in one language and in two, what is read, and the tokens embedded for it."""
+def measure(size: Size, tally: Tally) -> None:
+    """Note quality in one language and in two, what is read, and the tokens embedded for it."""
     languages = ("en", "zh") if size.name == "tiny" else q.LANGUAGES
     step = {"full": 1, "small": q.STEP}.get(size.name, 16)
-    rows = list[Row]()
     for way in WAYS:
-        rows += _rows(way, languages, step)
+        _note(tally, way, languages, step)
     for way in TITLED:
-        rows += _rows(way, ("en",), step)
-    return rows, []
+        _note(tally, way, ("en",), step)
 
 
-def _rows(way: Way, languages: Sequence[str], step: int) -> list[Row]:
+def _note(tally: Tally, way: Way, languages: Sequence[str], step: int) -> None:
     made = {language: Made(language, way) for language in languages}
     found = {(asking, held): asked(made[held], asking, step) for asking, held in product(languages, repeat=2)}
     one = [marks for (asking, held), marks in found.items() if asking == held]
     two = [marks for (asking, held), marks in found.items() if asking != held]
     tokens = sum(each.tokens for each in made.values())
-    facts: dict[str, float | str] = {"chunks": float(sum(len(each.chunks) for each in made.values()))}
+    chunks = sum(len(each.chunks) for each in made.values())
     kinds = (("one language", one), ("two languages", two)) if two else (("English only", one),)
-    rows = [
-        Row(work=f"{kind}, {measure}", system=way.name, unit=unit, values=(mean[measure],), better="higher")
-        for kind, marks in kinds
-        for mean in [q.mean(marks)]
-        for measure, unit in (("ndcg@10", "nDCG"), ("recall@1", "share"), ("recall@5", "share"), ("read", "share"))
-    ]
-    cost = Row(work=f"tokens embedded, {kinds[0][0]}", system=way.name, unit="tokens", values=(tokens,), facts=facts)
-    values = " ".join(f"{row.values[0]:.3f}" for row in rows)
-    print(f"{way.name}: {values} {tokens} tokens", file=sys.stderr, flush=True)
-    return [*rows, cost]
+    shown = list[str]()
+    for kind, marks in kinds:
+        mean = q.mean(marks)
+        for name, unit in (("ndcg@10", "nDCG"), ("recall@1", "share"), ("recall@5", "share"), ("read", "share")):
+            tally.note(f"{kind}, {name}", way.name, mean[name], unit, better="higher")
+            shown.append(f"{mean[name]:.3f}")
+    tally.note(f"tokens embedded, {kinds[0][0]}", way.name, tokens, "tokens", chunks=chunks)
+    print(f"{way.name}: {' '.join(shown)} {tokens} tokens", file=sys.stderr, flush=True)

@@ -33,7 +33,7 @@ def main() -> int:
         report, part_failed = run(name, SIZES[arguments.size])
         save(report, arguments.output)
         failed |= part_failed
-        budget = f" of {BUDGETS[name]}" if arguments.size == FULL.name else ""
+        budget = f" of {BUDGETS[name]}" if arguments.size == FULL.name and name in BUDGETS else ""
         say(f"{name}: {report.seconds:.0f}{budget} s, {len(report.rows)} rows{', FAILED' if part_failed else ''}")
     page = write_page(load_all(arguments.output), arguments.output)
     say(f"all: {time.monotonic() - began:.0f} s; {page}")

@@ -164,8 +164,8 @@ DATA_MAP: dict[str, dict[str, Column]] = {
         "signed_at": Column("when it was signed", "time", _KEPT),
     },
     "receipt_key_successions": {
-        "new": Column("the public key that took over", "key", _KEPT),
-        "old": Column("the public key it took over from", "key", _KEPT),
+        "new": Column("the public key that took over", "hash", _KEPT),
+        "old": Column("the public key it took over from", "hash", _KEPT),
         "signed_by_old": Column("Ed25519 over both", "signature", _KEPT),
         "signed_by_new": Column("Ed25519 over both", "signature", _KEPT),
     },

@@ -28,6 +28,7 @@ CALLS = "trace=" + ",".join((
     *("link", "linkat", "symlink", "symlinkat", "rename", "renameat", "renameat2"),
 ))  # fmt: skip
 TOOK_PLACE = re.compile(r"^\d+ +(?P<call>\w+)\((?P<arguments>.*)\) += (?P<result>\d+)")
+OPEN_FOLDER = re.compile(r"(?:\d+|AT_FDCWD)<([^>]+)>, \"")
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 MAKING = re.compile(r"O_CREAT|O_TMPFILE|O_WRONLY|O_RDWR")
 # The scratch files that a database engine makes beside its own file hold what the record holds.
@@ -45,7 +46,7 @@ def watched(service: Service, log: Path) -> Generator[None]:
     """Note every file that any process of the service makes or opens for writing, and those of what it starts."""
     pids = [f"--attach={process.pid}" for process in inspection.processes(service)]
     tracer = subprocess.Popen(
-        ["strace", "--follow-forks", "-s", "4096", "-e", CALLS, "-o", str(log), *pids],
+        ["strace", "--follow-forks", "--decode-fds=path", "-s", "4096", "-e", CALLS, "-o", str(log), *pids],
         stderr=subprocess.PIPE,
     )
     try:
@@ -70,7 +71,10 @@ def _made_by(line: str) -> Iterator[str]:
     if call.startswith("open") and not MAKING.search(arguments):
         return
     if paths := QUOTED.findall(arguments):
-        yield f"memory:{paths[-1]}" if call == "memfd_create" else os.path.normpath(Path.cwd() / paths[-1])
+        # A path may be given from a folder that is open, which strace names: openat(7</run/folder>, "name", …).
+        folders = OPEN_FOLDER.findall(arguments)
+        folder = Path(folders[-1]) if folders else Path.cwd()
+        yield f"memory:{paths[-1]}" if call == "memfd_create" else os.path.normpath(folder / paths[-1])
 
 
 def elsewhere(service: Service, paths: set[str]) -> set[str]:

@@ -20,7 +20,7 @@ LEARNERS = 50
 KEY = bytes(range(32))
 # What a text of each kind looks like; a text of any other kind is one that nobody thought of.
 SHAPES: dict[Kind, re.Pattern[str]] = {
-    "id": re.compile(r"[0-9a-f]{32}|[a-z0-9]+(-[a-z0-9]+){0,5}"),
+    "id": re.compile(r"(?:mayfly-log/)?[0-9a-f]{32}|[a-z0-9]+(-[a-z0-9]+){0,5}"),
     "enum": re.compile(r"[A-Za-z0-9_+./,-]{1,64}|[a-z]{2,3}( [a-z]{2,3})*"),  # The latter: codes of languages.
     "time": re.compile(r"[0-9T:.+ -]{10,40}"),
     "hash": re.compile(r"[A-Za-z0-9$=+/,_-]{8,200}"),
