@@ -160,9 +160,12 @@ class Scheduler:
             if kind == "question":
                 return np.stack([self._embedder.embed_query(text) for text in texts])
             if kind == "pair" and self._judge is not None:
-                return self._judge.scores(questions, texts)[:, None]
-            return self._embedder.embed_passages(texts)
+                rows = self._judge.scores(questions, texts)[:, None]
+            else:
+                rows = self._embedder.embed_passages(texts)
         except PartUnavailable:
             return PartUnavailable()
         except Exception:  # noqa: BLE001 -- the caller learns that it failed, and nothing else may.
             return EmbeddingFailed()
+        # A model that gives too few would leave somebody waiting for ever.
+        return rows if len(rows) == len(texts) else EmbeddingFailed()

@@ -46,6 +46,19 @@ def test_a_part_that_is_unavailable_is_told_from_a_text_that_failed_and_its_erro
     scheduler.close()
 
 
+def test_a_model_that_gives_too_few_rows_fails_the_ticket_and_the_thread_goes_on():
+    class Short(GatedEmbedder):
+        def embed_passages(self, texts: Sequence[str]) -> Vectors:
+            return np.stack([toy_vector(text) for text in texts])[1:]
+
+    scheduler = Scheduler(Short(), threads=1, queue_texts=4)
+
+    errors = [scheduler.submit("a", "passage", ["text"]).future.exception(timeout=10) for _ in range(2)]
+
+    assert [type(error) for error in errors] == [EmbeddingFailed] * 2
+    scheduler.close()
+
+
 def test_vectors_come_back_in_the_order_of_the_texts(model: GatedEmbedder, scheduler: Scheduler):
     ticket = scheduler.submit("a", "passage", ["x", "y", "z"])
     model.allow(3)
