@@ -87,7 +87,8 @@ def test_a_session_killed_at_any_stage_of_an_upload_is_a_crash_and_leaves_nothin
     refused = upload(session)
 
     points.await_reached(stage)
-    assert (refused is not None) == (stage in {"receiving", "received", "accepted"})
+    # Once it is accepted, the death may come before or after the front has written the document down and answered.
+    assert refused or stage not in {"receiving", "received", "accepted"}
     wait_until(service, lambda: refusal(session.held) == "session_expired")
     statement = assert_ended_once(service, session.session_id, "crash")
     assert statement["documents_purged"] == (0 if refused else 1)
