@@ -85,6 +85,14 @@ def test_every_case_has_a_test_that_exists_or_a_reason_why_it_is_not_proven() ->
     assert faults(TABLE) == []
 
 
+def test_what_is_not_proven_is_named_on_the_page_for_everybody() -> None:
+    page = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    open_cases = [line for line in lines(TABLE) if line.where.startswith("not proven")]
+
+    assert open_cases, "when all is proven, the page needs no such list, nor this test"
+    assert [line.cases for line in open_cases if f"**{line.cases}**, {line.what}: " not in page] == []
+
+
 def test_the_series_stand_in_the_order_of_the_catalogue() -> None:
     order = [found[1] for text in TABLE.splitlines() if (found := _HEADING.match(text))]
 
