@@ -4,7 +4,6 @@ Owns the story that ``mayfly demo`` tells.
 """
 
 import json
-import secrets
 from pathlib import Path
 
 import msgspec
@@ -13,8 +12,9 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from api.client import Client, Document, LearnerSession, Receipt, SignUp
+from api.client import Client, Document, LearnerSession, Receipt
 from api.receipts import is_valid
+from api.throw_away import made_up_learner
 from models.content import Answer
 
 RELEVANCE_STYLE = {"high": "green", "medium": "yellow", "low": "red"}
@@ -47,7 +47,7 @@ def tell(client: Client, files: list[Path], questions: list[str], console: Conso
 
     Raises ``api.client.Problem`` when the service refuses; the session is signed out all the same.
     """
-    learner = _random_learner()
+    learner = made_up_learner("demo")
     client.sign_up(learner)
     console.print("[bold]sign in[/]   an account with a random name and password")
     with client.sign_in(learner.email, learner.password) as session:
@@ -58,11 +58,6 @@ def tell(client: Client, files: list[Path], questions: list[str], console: Conso
     is_valid = _check(client, receipt, console)
     client.sign_in(learner.email, learner.password).erase_account()
     return Story(documents, answers, receipt, is_valid)
-
-
-def _random_learner() -> SignUp:
-    name = f"demo-{secrets.token_hex(6)}"
-    return SignUp(username=name, email=f"{name}@example.org", password=secrets.token_urlsafe(24))
 
 
 def _upload(session: LearnerSession, files: list[Path], console: Console) -> tuple[Document, ...]:

@@ -9,7 +9,7 @@ import msgspec
 from models.receipts import checkpoint, entries, merkle
 from models.receipts.keys import Succession, trusted
 from models.receipts.log import Logged
-from models.receipts.signing import Receipt, ReceiptInvalid, key_id, verify
+from models.receipts.signing import Receipt, ReceiptInvalid, from_json, key_id, verify
 from models.receipts.statement import Statement
 
 
@@ -64,7 +64,7 @@ def check(untrusted: bytes | dict[str, Any], key: PublishedKey) -> Place | None:
 
     Raises ``ReceiptInvalid`` when anything in it is not what the holder of ``key``, or of one it leads to, signed.
     """
-    found, keys = _read(untrusted), key.trusted
+    found, keys = from_json(untrusted, LoggedReceipt), key.trusted
     if not found.signature:
         raise ReceiptInvalid("it is not signed yet: ask for it again")
     verify(found.receipt, next((one for one in keys if key_id(one) == found.key_id), keys[0]))
@@ -78,7 +78,7 @@ def is_about(untrusted: bytes, document: bytes, nonce: str) -> bool:
         commitment = hashlib.sha256(bytes.fromhex(nonce) + document).hexdigest()
     except ValueError:
         return False
-    return commitment in _read(untrusted).commitments
+    return commitment in from_json(untrusted, LoggedReceipt).commitments
 
 
 def _check_commitments(found: LoggedReceipt) -> None:
@@ -110,12 +110,3 @@ def _hash(spelled: str) -> bytes:
     if value.hex() != spelled or len(value) != merkle.HASH_BYTES:
         raise merkle.ProofInvalid
     return value
-
-
-def _read(data: bytes | dict[str, Any]) -> LoggedReceipt:
-    try:
-        if isinstance(data, dict):
-            return msgspec.convert(data, type=LoggedReceipt)
-        return msgspec.json.decode(data, type=LoggedReceipt)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise ReceiptInvalid("this is not a receipt") from None

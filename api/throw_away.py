@@ -1,8 +1,9 @@
-"""A service for a moment: its folders lie on the RAM disk, and neither process nor file of it stays."""
+"""A service, and a learner, for a moment: its folders lie on the RAM disk, neither process nor file of it stays."""
 
 import contextlib
 import ctypes
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from api.client import Client
+from api.client import Client, SignUp
 from processes.hardening import PR_SET_PDEATHSIG
 
 START_SECONDS = 120
@@ -38,6 +39,12 @@ class ThrowAway:
     def log(self) -> Path:
         """What the service writes to standard output and standard error."""
         return self.folder / "log"
+
+
+def made_up_learner(prefix: str) -> SignUp:
+    """Return a learner with a random name and password, for somebody who will erase him again."""
+    name = f"{prefix}-{secrets.token_hex(6)}"
+    return SignUp(username=name, email=f"{name}@example.org", password=secrets.token_urlsafe(24))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import signal
 import socket
 import threading
@@ -14,10 +13,11 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from api.client import FINAL, Client, LearnerSession, Problem, SignUp, Unreachable, Upload
+from api.client import FINAL, Client, LearnerSession, Problem, Unreachable, Upload
 from api.proving.deployment import Deployment
 from api.proving.documents import uploads
 from api.proving.markers import Markers
+from api.throw_away import made_up_learner
 from ingestion.quarantine import SEGMENT_BYTES
 from proof.keys import key_in_memory
 
@@ -42,8 +42,7 @@ class Visit:
         self.markers = markers
         self.way: Way = way
         self.seconds = dict[str, float]()
-        name = f"prove-{secrets.token_hex(6)}"
-        self._learner = SignUp(username=name, email=f"{name}@example.org", password=secrets.token_urlsafe(24))
+        self._learner = made_up_learner("prove")
         self._client.sign_up(self._learner)
         with self._timed("sign in"):
             self.session = self._client.sign_in(self._learner.email, self._learner.password)

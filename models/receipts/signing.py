@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +20,7 @@ from models.receipts.checkpoint import Checkpoint, note
 from models.receipts.statement import Statement, canonical
 
 _CONTEXT = b"mayfly receipt 1\n"
+_Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
 
 class ReceiptInvalid(ValueError):
@@ -134,11 +135,14 @@ def to_json(receipt: Receipt) -> bytes:
     return msgspec.json.encode(receipt, order="sorted")
 
 
-def from_json(data: bytes | dict[str, Any]) -> Receipt:
-    """Read a receipt from JSON, or from what a JSON library made of it. Raises ``ReceiptInvalid``."""
+def from_json(data: bytes | dict[str, Any], kind: type[_Kind]) -> _Kind:
+    """Read a receipt, or a ``kind`` that holds one, from JSON or from what a JSON library made of it.
+
+    Raises ``ReceiptInvalid``.
+    """
     try:
         if isinstance(data, dict):
-            return msgspec.convert(data, type=Receipt)
-        return msgspec.json.decode(data, type=Receipt)
+            return msgspec.convert(data, type=kind)
+        return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise ReceiptInvalid("this is not a receipt") from None

@@ -6,11 +6,9 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from api.backup import bring_back, load_key, save
 from api.client import Client, LearnerSession
@@ -18,23 +16,11 @@ from api.disclosure import disclose
 from api.settings import Settings
 from models.database import Database
 from models.receipts.signing import Signer
-from tests.conftest import new_learner, serving
+from tests.conftest import new_learner
 from tests.integration.record.test_disclosure import published
-from tests.support.mariadb import Server, running
+from tests.support.mariadb import Server
 from tests.support.residue import in_bytes, in_files, new_marker
 from tests.support.service import Service
-
-
-@pytest.fixture(scope="module")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("mariadb")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def on_mariadb(mariadb: Server) -> Iterator[Service]:
-    with serving(MAYFLY_DATABASE_URL=mariadb.new_database()) as service:
-        yield service
 
 
 def mayfly(service: Service, *arguments: str, given: str) -> str:

@@ -1,9 +1,6 @@
 """Links over HTTP, the service as an operator runs it. The internet is a namespace with one site on its loopback."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,6 +9,7 @@ import pytest
 from api.client import Client, Problem
 from ingestion.fetch.site import USER_AGENT
 from tests.conftest import new_learner, serving
+from tests.support.namespaces import run_in_namespaces
 
 MARKER = "xylocopa7361"
 REFUSED = {
@@ -46,22 +44,12 @@ def test_links_come_to_nothing_where_they_must_and_nothing_of_them_is_kept(allow
         assert not any(MARKER.encode() in data for data in kept)
 
 
-_IN_NAMESPACES = ("unshare", "--net", "--mount")
-
-
 @pytest.fixture(scope="module")
 def visited() -> dict[str, Any]:
     """What happened in a world where links lead somewhere, see ``tests.support.linked_service``."""
-    probe = ("sh", "-c", "ip link set lo up && mount --bind /etc/hosts /etc/hosts")
-    try:
-        tried = subprocess.run([*_IN_NAMESPACES, *probe], capture_output=True, check=False, timeout=30)
-    except FileNotFoundError:
-        pytest.skip("unshare is not installed: no fetched link was tried end to end")
-    if tried.returncode != 0:
-        reason = tried.stderr.decode(errors="replace").strip()
-        pytest.skip(f"no network and mount namespace here, so no fetched link was tried end to end: {reason}")
-    program = [*_IN_NAMESPACES, sys.executable, "-m", "tests.support.linked_service"]
-    done = subprocess.run(program, capture_output=True, check=False, timeout=300, cwd=Path(__file__).parents[2])
+    done = run_in_namespaces(
+        "tests.support.linked_service", untried="no fetched link was tried end to end", timeout_seconds=300
+    )
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 

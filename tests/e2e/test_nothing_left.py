@@ -1,29 +1,16 @@
 """What a learner uploaded and asked is nowhere once he is gone, and never in a file in the clear (P1 to P3)."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from api.client import Client, LearnerSession, Problem
-from tests.conftest import new_learner, serving
+from tests.conftest import new_learner
 from tests.support import inspection, library, residue
-from tests.support.mariadb import Server, running
+from tests.support.mariadb import Server
 from tests.support.service import Service
 from tests.support.wire import slow_upload
-
-
-@pytest.fixture(scope="module")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("mariadb")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def on_mariadb(mariadb: Server) -> Iterator[Service]:
-    with serving(MAYFLY_DATABASE_URL=mariadb.new_database()) as service:
-        yield service
 
 
 def sentence(marker: str) -> str:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,26 +14,13 @@ from api.proving.markers import HELD, Markers
 from api.proving.places import Place
 from api.proving.prove import prove
 from api.proving.search import Search
-from tests.conftest import serving
 from tests.support.deployed import deployment
-from tests.support.mariadb import Server, running
+from tests.support.mariadb import Server
 from tests.support.service import Service
 
 FILES = {"runtime directory", "data directory", "database files", "service log", "RAM disk", "temporary directories"}
 PLACES = FILES | {"home and caches", "core dumps", "system logs", "deleted files still open"}
 SURVIVORS = {"launcher", "front", "host", "jailer", "embedder"}
-
-
-@pytest.fixture(scope="module")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("mariadb")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def on_mariadb(mariadb: Server) -> Iterator[Service]:
-    with serving(MAYFLY_DATABASE_URL=mariadb.new_database()) as service:
-        yield service
 
 
 @pytest.mark.timeout(900)  # It reads whatever else this machine writes meanwhile.

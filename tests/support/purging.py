@@ -23,6 +23,17 @@ from tests.support.hosting import File, Hosting, Session
 from tests.support.record import NODE
 from vectorstore.client import EmbedderClient
 
+# As its receipt names them, in their order.
+STEPS = (
+    "refuse_new_work",
+    "count",
+    "stop_jails",
+    "drop_queued_texts",
+    "kill_session",
+    "remove_quarantine",
+    "shrink_rows",
+    "verify",
+)
 SIGNER = Signer(Ed25519PrivateKey.generate())
 TEXT: File = ("notes.txt", b"The mayfly lives for a single day and leaves nothing behind but its eggs.")
 

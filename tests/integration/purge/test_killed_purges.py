@@ -15,20 +15,9 @@ from models.receipts.signing import verify
 from sessions.sweep import sweep
 from tests.support.hosting import Session
 from tests.support.purger import KILLED, Mortal, Purger, purger
-from tests.support.purging import World
+from tests.support.purging import STEPS, World
 
-POINTS = (
-    "refuse_new_work",
-    "count",
-    "stop_jails",
-    "drop_queued_texts",
-    "kill_session",
-    "remove_quarantine",
-    "shrink_rows",
-    "verify",
-    "writing_receipt",
-    "signed",
-)
+POINTS = (*STEPS, "writing_receipt", "signed")
 REPEATS = int(os.environ.get("MAYFLY_KILL_REPEATS", "4"))
 
 

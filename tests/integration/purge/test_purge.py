@@ -19,19 +19,8 @@ from sessions.purge import PurgeParts, PurgeTurns, purge
 from sessions.sweep import sweep
 from tests.support import mariadb
 from tests.support.hosting import Hosting, Session, wait_until
-from tests.support.purging import World
+from tests.support.purging import STEPS, World
 from tests.support.record import sign_up
-
-STEPS = (
-    "refuse_new_work",
-    "count",
-    "stop_jails",
-    "drop_queued_texts",
-    "kill_session",
-    "remove_quarantine",
-    "shrink_rows",
-    "verify",
-)
 
 
 class Killed(BaseException):

@@ -16,7 +16,8 @@ from models.receipts.checkpoint import Checkpoint
 from models.receipts.entries import Entry
 from models.receipts.log import Logged
 from models.receipts.signing import ReceiptInvalid, Signer
-from models.receipts.statement import Statement, Step
+from models.receipts.statement import Statement
+from tests.support.statements import purge_statement
 
 SIGNER = Signer(Ed25519PrivateKey.generate())
 KEY = PublishedKey(SIGNER.public_key.hex())
@@ -26,22 +27,8 @@ NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 def statement(name: str, *, ended: datetime = NOON + timedelta(minutes=30)) -> Statement:
-    return Statement(
-        receipt_id=name,
-        kind="purge",
-        session_id=f"session of {name}",
-        reason="sign_out",
-        documents_purged=1,
-        pages_purged=2,
-        chunks_purged=3,
-        bytes_purged=4,
-        rows_erased=0,
-        verified=("token_dead",),
-        steps=(Step("kill_session", "done", 7),),
-        opened_at="2026-11-21T12:00Z",
-        ended_at=ended.strftime("%Y-%m-%dT%H:%MZ"),
-        software="mayfly",
-    )
+    minute = ended.strftime("%Y-%m-%dT%H:%MZ")
+    return purge_statement(receipt_id=name, session_id=f"session of {name}", ended_at=minute)
 
 
 def started(name: str) -> Entry:

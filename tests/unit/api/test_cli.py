@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from models.receipts.signing import Receipt, Signer, to_json
-from models.receipts.statement import Statement, Step
+from tests.support.statements import purge_statement
 
 HEAVY = ("torch", "transformers", "chromadb", "onnxruntime", "fastapi", "sqlalchemy", "numpy")
 
@@ -37,24 +37,7 @@ def signer() -> Signer:
 @pytest.fixture
 def receipt(signer: Signer) -> Receipt:
     minute = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
-    return signer.sign(
-        Statement(
-            receipt_id="r",
-            kind="purge",
-            session_id="s",
-            reason="sign_out",
-            documents_purged=1,
-            pages_purged=2,
-            chunks_purged=3,
-            bytes_purged=4,
-            rows_erased=0,
-            verified=("session process gone",),
-            steps=(Step("kill", "done", 5),),
-            opened_at=minute,
-            ended_at=minute,
-            software="mayfly",
-        )
-    )
+    return signer.sign(purge_statement(opened_at=minute, ended_at=minute))
 
 
 @pytest.fixture

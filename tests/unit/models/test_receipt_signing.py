@@ -41,7 +41,7 @@ def receipt(signer: Signer) -> Receipt:
 
 def is_accepted(data: bytes, signer: Signer) -> bool:
     try:
-        verify(from_json(data), signer.public_key)
+        verify(from_json(data, Receipt), signer.public_key)
     except ReceiptInvalid:
         return False
     return True
@@ -134,7 +134,7 @@ def test_what_is_no_key_verifies_nothing(receipt: Receipt, key: bytes):
 @given(st.binary(max_size=200))
 def test_what_is_no_receipt_is_called_invalid_and_nothing_else(data: bytes):
     with pytest.raises(ReceiptInvalid):
-        from_json(data)
+        from_json(data, Receipt)
 
 
 @given(
