@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from api.client import Client, LearnerSession
+from api.client import Client, Document, LearnerSession, Problem
 from api.settings import Settings
 from benchmarks.results import OURS
 from benchmarks.systems.system import REQUEST_SECONDS, RESULTS, Asker, Caller, folder_bytes
@@ -78,17 +78,24 @@ class OurShelf:
         self.documents = list[str]()
 
     def upload(self, files: Sequence[Upload]) -> int:
-        documents = [
-            document
-            for start in range(0, len(files), _FILES_A_REQUEST)
-            for document in self.session.upload(
-                *((file.name, file.data, file.media_type) for file in files[start : start + _FILES_A_REQUEST])
-            )
-        ]
+        documents = list[Document]()
+        for start in range(0, len(files), _FILES_A_REQUEST):
+            documents += self._send(files[start : start + _FILES_A_REQUEST], documents)
         ready = [self.session.wait(document.document_id) for document in documents]
         assert all(document.status == "ready" for document in ready), [document.error for document in ready]
         self.documents += [document.document_id for document in ready]
         return sum(document.chunks or 0 for document in ready)
+
+    def _send(self, files: Sequence[Upload], sent: Sequence[Document]) -> tuple[Document, ...]:
+        """Send files in one request; while the machine's queue is full, first wait for those that were sent before."""
+        earlier = iter(sent)
+        while True:
+            try:
+                return self.session.upload(*((file.name, file.data, file.media_type) for file in files))
+            except Problem as problem:
+                if problem.code != "queue_full":
+                    raise
+                self.session.wait(next(earlier).document_id)
 
     def caller(self) -> Asker:
         return _OurAsker(Caller(self._service.url, token=self.session.signed_in.token))
