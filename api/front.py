@@ -27,7 +27,7 @@ from processes.hardening import harden, state
 HEADER_BYTES = 16 * 1024
 HEADER_SECONDS = 15.0
 _KEEP_ALIVE_SECONDS = 5
-_GRACE_SECONDS = 10
+GRACE_SECONDS = 10
 # A client that was answered before it had sent its whole body gets this long to finish.
 DRAIN_SECONDS = 5.0
 # Each connection costs one descriptor; the rest is for the record, the parts, and uploads being sealed.
@@ -141,7 +141,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
         h11_max_incomplete_event_size=HEADER_BYTES,
     )
     Server(config, app).run(sockets=[listener])

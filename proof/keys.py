@@ -17,9 +17,11 @@ from proof.scan import regions
 
 KEY_BYTES = 32
 _WINDOW_BYTES = 4 * 1024 * 1024
-# Random bytes: 16 of 32 have their highest bit set, 30 differ. One key in a million lies outside these bounds.
-_HIGH_BITS = (4, 28)
-_MIN_DISTINCT = 23
+# Random bytes: 16 of 32 have their highest bit set, 30 differ, hardly one is zero. One key in two million lies outside
+# these bounds.
+_HIGH_BITS = (3, 29)
+_MIN_DISTINCT = 22
+_MAX_ZEROS = 4
 
 
 def key_in_memory(process: psutil.Process, *, sealed: bytes, nonce: bytes, associated: bytes) -> bytes | None:
@@ -49,7 +51,8 @@ def keys_in(data: bytes, *, step: int) -> Iterator[bytes]:
 
 def _could_be_random(windows: NDArray[np.uint8]) -> NDArray[np.bool_]:
     high = np.count_nonzero(windows >= 0x80, axis=1)
-    return (high >= _HIGH_BITS[0]) & (high <= _HIGH_BITS[1]) & (np.count_nonzero(windows, axis=1) >= KEY_BYTES - 2)
+    zeros = KEY_BYTES - np.count_nonzero(windows, axis=1)
+    return (high >= _HIGH_BITS[0]) & (high <= _HIGH_BITS[1]) & (zeros <= _MAX_ZEROS)
 
 
 def _candidates(process: psutil.Process) -> Iterator[bytes]:

@@ -4,12 +4,20 @@ import secrets
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
+import hypothesis
 import pytest
 
 from api.client import Client, LearnerSession, SignUp
 from tests.support.service import Service, prepared
 
 PASSWORD = "correct horse battery staple"
+
+
+def pytest_configure() -> None:
+    """Let no property fail because the machine stalled: its time is the suite's time limit, as for every other test."""
+    too_slow = hypothesis.HealthCheck.too_slow
+    hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[too_slow])
+    hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

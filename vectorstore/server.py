@@ -64,7 +64,9 @@ class EmbedderServer:
             return False
         if request is None:
             return False
-        connection.send(self._reply(connection, request))
+        reply = self._reply(connection, request)
+        del request  # Before anybody has the answer: who has it may look for the texts at once.
+        connection.send(reply)
         return True
 
     def _reply(self, connection: ipc.Connection, request: messages.EmbedderRequest) -> messages.EmbedderReply:

@@ -33,7 +33,7 @@ def endpoint_embedder(url: str) -> Embedder:
         url=url,
         model=card.name,
         max_tokens=card.max_tokens,
-        max_seconds=15.0,
+        max_seconds=60.0,
         query_prefix=card.query_prefix,
         passage_prefix=card.passage_prefix,
     )

@@ -247,10 +247,10 @@ def test_a_client_that_goes_away_in_the_middle_leaves_nothing(
         return http.get("/v1/sessions/current").json()["quarantined_files"]
 
     with slow_upload(service.url, learner.signed_in.token, KEEPER * 2000) as connection:
-        assert eventually(lambda: waiting() == 1, seconds=10)
+        assert eventually(lambda: waiting() == 1, seconds=60)
         connection.shutdown(socket.SHUT_RDWR)
 
-    assert eventually(lambda: waiting() == 0, seconds=10)
+    assert eventually(lambda: waiting() == 0, seconds=60)
     assert http.get(DOCUMENTS).json()["documents"] == []
 
 

@@ -8,7 +8,7 @@ from api.client import Client
 from tests.conftest import new_learner
 from tests.support import library
 from tests.support.cross_encoders import write_cross_encoder
-from tests.support.service import STOP_SECONDS, prepared, running
+from tests.support.service import START_SECONDS, prepared, running
 from vectorstore.cross_encoder import adopt
 
 
@@ -42,7 +42,7 @@ def test_a_folder_with_a_pickle_stops_the_start_and_says_why(tmp_path: Path):
         service.start_only()
         assert service.process is not None
 
-        assert service.process.wait(STOP_SECONDS) == 1
+        assert service.process.wait(START_SECONDS) == 1
 
         assert "the model cannot be used: .bin files are programs" in service.log
         assert "mayfly cannot start: the model could not be prepared" in service.log

@@ -31,6 +31,8 @@ def test_the_live_service_answers_as_its_description_says() -> None:
             "--seed",
             "20261121",
             "--continue-on-failure",
+            "--request-timeout",
+            "60",
             "--warnings",
             "off",
             "--suppress-health-check",

@@ -70,7 +70,7 @@ def own_id(service: Service, session: LearnerSession, path: str) -> str:
 def started_upload(service: Service, session: LearnerSession) -> str:
     """Start a resumable upload and return its id."""
     headers = {"Authorization": f"Bearer {session.signed_in.token}", "Upload-Length": "10"} | TUS
-    reply = httpx2.post(f"{service.url}/v1/sessions/current/uploads", headers=headers, trust_env=False)
+    reply = httpx2.post(f"{service.url}/v1/sessions/current/uploads", headers=headers, trust_env=False, timeout=60)
     assert reply.status_code == 201
     return reply.headers["location"].rpartition("/")[2]
 
@@ -148,6 +148,7 @@ def test_a_question_cannot_name_another_learner_s_document(
             json={"text": "ice crystals", "document_ids": [named]},
             headers=headers,
             trust_env=False,
+            timeout=60,
         )
         for named in (document_id, secrets.token_hex(16))
     ]

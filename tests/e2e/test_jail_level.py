@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
-from tests.support.service import STOP_SECONDS, Service, prepared, running
+from tests.support.service import START_SECONDS, Service, prepared, running
 from tests.support.without import CAPABILITIES, LANDLOCK, NAMESPACES, SECCOMP, command
 
 LAUNCHER = ("-m", "api.launcher")
@@ -42,7 +42,7 @@ def test_a_machine_whose_jail_is_too_weak_is_refused_whatever_else_is_allowed(
 ) -> None:
     with started(without, {"MAYFLY_ALLOW_WEAK_HOST": "true"}) as service:
         assert service.process is not None
-        assert service.process.wait(STOP_SECONDS) == 1
+        assert service.process.wait(START_SECONDS) == 1
 
         assert "mayfly cannot start: the jail is too weak" in service.log
         assert what in service.log
@@ -54,7 +54,7 @@ def test_a_machine_whose_jail_is_too_weak_is_refused_whatever_else_is_allowed(
 def test_a_machine_that_lets_no_jail_be_built_is_refused_though_a_weak_one_is_allowed() -> None:
     with started((CAPABILITIES,), {"MAYFLY_ALLOW_WEAK_JAIL": "true", "MAYFLY_ALLOW_WEAK_HOST": "true"}) as service:
         assert service.process is not None
-        assert service.process.wait(STOP_SECONDS) == 1
+        assert service.process.wait(START_SECONDS) == 1
 
         assert "mayfly cannot start: the jailer process refuses this host" in service.log
         assert '"event": "ready"' not in service.log

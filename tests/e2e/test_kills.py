@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from api.client import Client, LearnerSession, Unreachable
@@ -13,7 +14,7 @@ from tests.support import inspection, residue
 from tests.support.failpoints.sitecustomize import SETTING
 from tests.support.faults import Failpoints, assert_ended_once, breakable, environment, in_record, refusal
 from tests.support.inspection import end_by_hook, is_ready, quarantined, wait_until
-from tests.support.service import Service, prepared, running
+from tests.support.service import START_SECONDS, Service, prepared, running
 
 MARKER = residue.new_marker()
 # About twenty chunks: more than one batch of texts for the embedder.
@@ -212,7 +213,7 @@ def test_a_sweeper_that_hangs_and_dies_is_replaced_and_catches_up(
     wait_until(service, lambda: refusal(session.held) == "session_expired")
     assert in_record(service, session.session_id) == ("open", None, 0), "nobody swept"
 
-    inspection.process(service, "front").kill()
+    inspection.kill(inspection.process(service, "front"))
 
     wait_until(service, lambda: in_record(service, session.session_id) == ("ended", "crash", 1), seconds=60)
 
@@ -239,7 +240,7 @@ def test_a_service_in_which_somebody_put_failpoints_does_not_start(tmp_path: Pat
         it.start_only()
         assert it.process is not None
 
-        assert it.process.wait(60) == 1
+        assert it.process.wait(START_SECONDS) == 1
 
         assert "runs code that is not installed" in it.log
         assert "child_started" not in it.log
@@ -262,6 +263,6 @@ def test_a_production_start_ignores_failpoints_and_ends_twenty_sessions_in_order
         status = service.stop()  # A second SIGTERM, which must not cut the first one short.
 
         assert status == 0
-        assert not any(process.is_running() for process in processes)
+        assert psutil.wait_procs(processes, timeout=60)[1] == []
         assert {in_record(service, it.session_id) for it in sessions} == {("ended", "shutdown", 1)}
         assert not any(points.reached(stage) for stage in STAGES)

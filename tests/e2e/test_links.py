@@ -11,6 +11,8 @@ from ingestion.fetch.site import USER_AGENT
 from tests.conftest import new_learner, serving
 from tests.support.namespaces import run_in_namespaces
 
+pytestmark = pytest.mark.timeout(900)
+
 MARKER = "xylocopa7361"
 REFUSED = {
     f"http://127.0.0.1/{MARKER}": "link_refused",
@@ -48,7 +50,7 @@ def test_links_come_to_nothing_where_they_must_and_nothing_of_them_is_kept(allow
 def visited() -> dict[str, Any]:
     """What happened in a world where links lead somewhere, see ``tests.support.linked_service``."""
     done = run_in_namespaces(
-        "tests.support.linked_service", untried="no fetched link was tried end to end", timeout_seconds=300
+        "tests.support.linked_service", untried="no fetched link was tried end to end", timeout_seconds=840
     )
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-4000:]
     return json.loads(done.stdout.splitlines()[-1])

@@ -51,8 +51,15 @@ def crash(process: psutil.Process, number: signal.Signals) -> set[str]:
     folder = process.cwd()
     before = core_files(folder)
     process.send_signal(number)
-    assert eventually(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, seconds=60)
+    assert eventually(lambda: is_dead(process), seconds=60)
     return core_files(folder) - before
+
+
+def is_dead(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def session_process(service: Service) -> psutil.Process:

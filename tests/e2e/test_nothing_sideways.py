@@ -11,6 +11,8 @@ import pytest
 from scripts.check_floors import ROOT
 from tests.support.cut_off import REPORTERS
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
@@ -22,7 +24,7 @@ def told() -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=840,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])

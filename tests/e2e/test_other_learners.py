@@ -1,5 +1,6 @@
 """Learners share a machine and nothing else: what one has done shows in no reply, process or folder of another (P4)."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -135,13 +136,15 @@ def test_nothing_of_a_learner_reaches_another_through_what_they_share(
     assert not folder.exists() or residue.in_files([folder], marker) == []
 
 
+def ports_of(process: psutil.Process) -> set[int]:
+    """Return the ports that a process listens on; none for one that ended since it was listed."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return {each.laddr.port for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN}
+    return set()
+
+
 def test_nothing_but_the_front_can_be_connected_to(service: Service, learner: LearnerSession) -> None:
-    listening = {
-        (process.pid, connection.laddr.port)
-        for process in inspection.processes(service)
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    listening = {(process.pid, port) for process in inspection.processes(service) for port in ports_of(process)}
 
     assert {port for _, port in listening} == {service.port}
     launcher, front = inspection.launcher(service).pid, inspection.process(service, "front").pid

@@ -109,7 +109,8 @@ def test_an_auditor_replays_the_log_and_sees_that_it_only_grew(
 
 def test_anybody_may_read_the_log(service: Service) -> None:
     replies = [
-        httpx2.get(f"{service.url}/v1/log/{path}", trust_env=False) for path in ("checkpoint", "open", "entries/0")
+        httpx2.get(f"{service.url}/v1/log/{path}", trust_env=False, timeout=60)
+        for path in ("checkpoint", "open", "entries/0")
     ]
 
     assert [reply.status_code for reply in replies] == [200, 200, 200]

@@ -46,20 +46,27 @@ class Underway:
             self.connection.close()
 
 
-def bring_to(stage: str, service: Service, session: LearnerSession) -> Underway:
-    """Upload something slow and return as soon as it is at the stage."""
+def bring_to(stage: str, service: Service, session: LearnerSession, *, scanned_pages: int = 6) -> Underway:
+    """Upload something slow, again where it was over before anybody looked, and return when it is at the stage."""
     if stage == "uploading":
         connection = slow_upload(service.url, session.signed_in.token, b"Never to be seen again. " * 20_000)
         wait_until(service, lambda: quarantined(service) > 0)
         return Underway(connection=connection)
     book = library.long_pdf(40, fact="The ferry bell was cast from melted keys.", on_page=30)
-    upload = library.scanned_pdf(library.ENGLISH[:6]) if stage == "extracting" else book
-    (document,) = session.upload((upload.name, upload.data, upload.media_type))
-    reached = {stage, "ready", "failed"}
-    wait_until(service, lambda: session.document(document.document_id).status in reached, seconds=60)
-    found = session.document(document.document_id)
-    assert found.status == stage, "the stage was over before it could be interrupted"
-    return Underway(found)
+    upload = library.scanned_pdf((library.ENGLISH * 9)[:scanned_pages]) if stage == "extracting" else book
+    underway = Underway()
+
+    def is_at_stage() -> bool:
+        if underway.document is None:
+            (underway.document,) = session.upload((upload.name, upload.data, upload.media_type))
+        found = session.document(underway.document.document_id)
+        if found.status != stage and found.status in {"ready", "failed"}:
+            session.delete(found.document_id)
+            underway.document = None
+        return found.status == stage
+
+    wait_until(service, is_at_stage, seconds=240)
+    return underway
 
 
 def assert_nothing_is_left_of(service: Service, session_id: str, died: list[psutil.Process]) -> None:
@@ -86,7 +93,7 @@ def test_a_session_whose_process_dies_is_ended_with_a_receipt(
     doomed = inspection.session_processes(breakable) + inspection.jails(breakable)
     assert doomed
 
-    (doomed[0] if role == "session" else inspection.process(breakable, "host")).kill()
+    inspection.kill(doomed[0] if role == "session" else inspection.process(breakable, "host"))
 
     wait_until(breakable, lambda: inspection.is_ready(breakable), seconds=60)
     wait_until(breakable, lambda: refused(session) == "session_expired", seconds=60)
@@ -102,7 +109,7 @@ def test_a_front_that_dies_ends_no_session(breakable: Service, session: LearnerS
     underway = bring_to(stage, breakable, session)
     document = underway.document
 
-    inspection.process(breakable, "front").kill()
+    inspection.kill(inspection.process(breakable, "front"))
 
     wait_until(breakable, lambda: inspection.is_ready(breakable), seconds=60)
     if document is None:
@@ -122,7 +129,7 @@ def test_a_worker_that_dies_comes_back_and_the_document_is_finished(
 ) -> None:
     underway = bring_to(stage, breakable, session)
 
-    inspection.process(breakable, role).kill()
+    inspection.kill(inspection.process(breakable, role))
 
     underway.close()
     finals = [session.wait(document.document_id) for document in session.documents()]
@@ -135,14 +142,14 @@ def test_a_worker_that_dies_comes_back_and_the_document_is_finished(
 
 
 def test_a_jail_that_dies_fails_its_document_alone(breakable: Service, session: LearnerSession) -> None:
-    reading = bring_to("extracting", breakable, session).document
+    reading = bring_to("extracting", breakable, session, scanned_pages=40).document  # It is never read to its end.
     assert reading is not None
     (other,) = session.upload(("note.txt", b"The lock keeper's goose is called Amalia.", "text/plain"))
     # A jail that dies before it has taken the document in is no fault of the document, which is read by another.
     wait_until(breakable, lambda: session.document(reading.document_id).timings["extracting"].pages_known > 0)
 
     for jail in inspection.jails(breakable):
-        jail.kill()
+        inspection.kill(jail)
 
     first, second = (session.wait(document.document_id) for document in session.documents())
     assert (first.status, first.error, first.chunks) == ("failed", "parser_failed", 0)
@@ -175,7 +182,7 @@ def test_stopping_the_service_purges_every_session_and_leaves_no_process() -> No
         status = service.stop()
 
         assert status == 0
-        assert not any(process.is_running() for process in processes)
+        assert psutil.wait_procs(processes, timeout=60)[1] == []
         service.start()
         reasons = [end_by_hook(service, session.session_id)["reason"] for session in sessions]
         assert reasons == ["shutdown"] * 5

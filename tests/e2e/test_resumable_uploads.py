@@ -29,7 +29,7 @@ DOCUMENTS = "/v1/sessions/current/documents"
 KEEPER = b"The lighthouse keeper of Saint Amand breeds blue newts in the rain barrel behind the tower."
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {"Content-Type": "application/offset+octet-stream"}
-RESUME_SECONDS = 4
+RESUME_SECONDS = 20
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def http(service: Service, learner: LearnerSession) -> Iterator[httpx2.Client]:
 
 @pytest.fixture(scope="module")
 def impatient() -> Iterator[Service]:
-    """A service that waits one second for the next byte, and a few for a broken upload to go on."""
+    """A service that waits one second for the next byte, and not for long for a broken upload to go on."""
     with serving(MAYFLY_UPLOADS_IDLE_SECONDS="1", MAYFLY_UPLOADS_RESUME_SECONDS=str(RESUME_SECONDS)) as service:
         yield service
 
@@ -93,7 +93,7 @@ def begin_patch(
         f"PATCH {url} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nTus-Resumable: 1.0.0\r\n"
         f"Content-Type: application/offset+octet-stream\r\nUpload-Offset: {offset}\r\nContent-Length: {length}\r\n\r\n"
     )
-    connection = socket.create_connection(("127.0.0.1", service.port), timeout=30)
+    connection = socket.create_connection(("127.0.0.1", service.port), timeout=60)
     connection.sendall(lines.encode() + content)
     return connection
 
@@ -178,7 +178,14 @@ def test_the_real_tus_client_resumes_after_its_connection_broke(
 ) -> None:
     book = tmp_path / "book.pdf"
     book.write_bytes(padded(library.pdf([KEEPER.decode()]).data, 4_000_000))
-    with tus_client.FrailWire(service.port, breaks_after_bytes=2_500_000, server_notices=server_notices) as wire:
+    sealed = service.runtime_dir / "quarantine" / learner.session_id
+
+    def has_arrived() -> bool:
+        return sum(file.stat().st_size for file in sealed.rglob("*") if file.is_file()) > 1_100_000
+
+    with tus_client.FrailWire(
+        service.port, breaks_after_bytes=2_500_000, once=has_arrived, server_notices=server_notices
+    ) as wire:
         seen = tus_client.upload(
             wire.url,
             learner.signed_in.token,
@@ -220,13 +227,13 @@ def test_what_arrived_before_a_connection_broke_is_kept_sealed(
     url = start(http, len(data))
     half = len(data) // 2
     with begin_patch(service, learner.signed_in.token, url, data[:half], length=len(data)) as connection:
-        assert eventually(lambda: offset_of(http, url) == half, seconds=10)
+        assert eventually(lambda: offset_of(http, url) == half, seconds=60)
         in_files = residue.in_files(inspection.folders(service), marker)
         connection.shutdown(socket.SHUT_RDWR)
 
     assert in_files == []
     assert http.get("/v1/sessions/current").json()["quarantined_files"] == 1
-    assert eventually(lambda: patch(http, url, half, b"").status_code == 204, seconds=10)
+    assert eventually(lambda: patch(http, url, half, b"").status_code == 204, seconds=60)
     reply = patch(http, url, half, data[half:])
     assert reply.headers["mayfly-document-id"]
     assert http.get(DOCUMENTS).json()["documents"][0]["bytes"] == len(data)
@@ -237,9 +244,9 @@ def test_an_upload_goes_on_while_its_broken_connection_still_looks_alive(
 ) -> None:
     url = start(http, len(KEEPER))
     with begin_patch(service, learner.signed_in.token, url, KEEPER[:40], length=len(KEEPER)):
-        assert eventually(lambda: offset_of(http, url) == 40, seconds=10)
+        assert eventually(lambda: offset_of(http, url) == 40, seconds=60)
 
-        assert eventually(lambda: patch(http, url, 40, KEEPER[40:]).status_code == 204, seconds=10)
+        assert eventually(lambda: patch(http, url, 40, KEEPER[40:]).status_code == 204, seconds=60)
 
     assert http.head(url, headers=TUS).headers["mayfly-document-id"]
 
@@ -290,7 +297,7 @@ def test_bytes_from_two_at_once_never_mix(http: httpx2.Client) -> None:
 
     def parts() -> Iterator[bytes]:
         yield data[:100_000]
-        together.wait(10)
+        together.wait(60)
         yield data[100_000:]
 
     with ThreadPoolExecutor(4) as pool:
@@ -411,9 +418,9 @@ def test_an_upload_goes_on_when_the_front_has_died() -> None:
         with service.client(token) as http:
             url = start(http, len(KEEPER))
             with begin_patch(service, token, url, KEEPER[:40], length=len(KEEPER)):
-                assert eventually(lambda: offset_of(http, url) == 40, seconds=10)
+                assert eventually(lambda: offset_of(http, url) == 40, seconds=60)
 
-                inspection.process(service, "front").kill()
+                inspection.kill(inspection.process(service, "front"))
 
             service.wait_until_ready()
             last = patch(http, url, 40, KEEPER[40:])
@@ -454,9 +461,9 @@ def test_an_upload_can_be_ended_while_its_bytes_arrive(
     marker = residue.new_marker()
     data = f"The {marker} nests in the old observatory.\n".encode() * 10_000
     url = start(http, 2 * len(data))
-    sealed = [file for file in (service.runtime_dir / "quarantine").rglob("*") if file.is_file()]
+    sealed = [file for file in (service.runtime_dir / "quarantine" / learner.session_id).rglob("*") if file.is_file()]
     with begin_patch(service, learner.signed_in.token, url, data, length=2 * len(data)) as connection:
-        assert eventually(lambda: offset_of(http, url) == len(data), seconds=10)
+        assert eventually(lambda: offset_of(http, url) == len(data), seconds=60)
         assert len(sealed) == 1
         if how == "drop":
             assert http.delete(url, headers=TUS).status_code == 204

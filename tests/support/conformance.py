@@ -23,7 +23,7 @@ from tests.support.service import Service, eventually
 TOP_K = 20
 # What a jail has for a document without recognition, and some for the way there and back on a busy machine.
 READING_SECONDS = 60.0
-GRACE_SECONDS = 15.0
+GRACE_SECONDS = 60.0
 LONGEST_SECONDS = 1_500.0
 LOG_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 0.1

@@ -59,14 +59,15 @@ def visit(service: Service, marker: str) -> dict[str, Any]:
         found = client.ask(grant.token, f"Where does the {marker} nest?")
         secrets = (marker, PASSWORD, token, grant.token, service.hook_secret)
         processes = inspection.processes(service)
-        shown = [text for process in processes for text in (*process.cmdline(), *process.environ().values())]
-        variables = {name for process in processes[1:] for name in process.environ()}
+        shown = [inspection.shown(process) for process in processes]
+        texts = [text for arguments, environment in shown for text in (*arguments, *environment.values())]
+        variables = {name for _, environment in shown[1:] for name in environment}
         learner.sign_out()
     return {
         "states": states[:2],
         "found": any(marker in passage.text for passage in found.passages),
         "processes": len(processes),
-        "secrets_shown": sum(secret in text for secret in secrets for text in shown),
+        "secrets_shown": sum(secret in text for secret in secrets for text in texts),
         "reporters_shown": sorted(variables & REPORTERS.keys()),
     }
 

@@ -58,7 +58,7 @@ class GatedEmbedder:
 
     def wait_until_started(self, texts: int) -> None:
         with self._begun:
-            assert self._begun.wait_for(lambda: len(self.started) >= texts, timeout=10)
+            assert self._begun.wait_for(lambda: len(self.started) >= texts, timeout=60)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         return np.stack([self.embed_query(text) for text in texts])
@@ -67,7 +67,7 @@ class GatedEmbedder:
         with self._begun:
             self.started.append(text)
             self._begun.notify_all()
-        assert self._gate.acquire(timeout=10)
+        assert self._gate.acquire(timeout=60)
         if text in self.failing:
             raise ValueError(text)
         return toy_vector(text)
@@ -106,4 +106,4 @@ def embedder_process(
             yield socket, process
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)

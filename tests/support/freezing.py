@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-_SECONDS = 10
+_SECONDS = 60
 
 
 @contextlib.contextmanager
@@ -27,12 +27,16 @@ def freeze(pid: int) -> None:
     """Stop a process and return when none of its threads runs any more."""
     os.kill(pid, signal.SIGSTOP)
     end = time.monotonic() + _SECONDS
-    while not all(_state(task) == "T" for task in Path(f"/proc/{pid}/task").iterdir()):
+    while not all(_state(task) in {"T", "Z", None} for task in Path(f"/proc/{pid}/task").iterdir()):
         if time.monotonic() > end:
             raise TimeoutError(f"process {pid} did not stop")
         time.sleep(0.001)
 
 
-def _state(task: Path) -> str:
-    # The name, in parentheses, may hold anything; the state is the first field after it.
-    return (task / "stat").read_text().rpartition(")")[2].split()[0]
+def _state(task: Path) -> str | None:
+    """Return the letter of a thread's state; ``None`` for one that has ended since it was listed."""
+    try:
+        # The name, in parentheses, may hold anything; the state is the first field after it.
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None

@@ -29,12 +29,12 @@ from vectorstore.server import EmbedderConfig
 
 ROOT = Path(__file__).parents[2]
 MODEL_DIR = Path(sys.prefix) / "share" / "mayfly" / "models"
-START_SECONDS = 60
+START_SECONDS = 180
 KEY = b"k" * 32
 File = tuple[str, bytes]
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], object], *, seconds: float = 60) -> None:
     """Return once the condition holds; it not holding in time is a failure."""
     end, pause = time.monotonic() + seconds, threading.Event()
     while not condition():
@@ -122,7 +122,7 @@ class Hosting:
             capacity=capacity,
             limits=limits or SessionLimits(),
         )
-        self.client = HostClient(Path(self.config.socket))
+        self.client = HostClient(Path(self.config.socket), timeout_seconds=60)
 
     def start(self) -> None:
         self.process = self.parts.run("sessions.host", self.config, log=self.log_file)
@@ -131,6 +131,12 @@ class Hosting:
     def stop(self) -> None:
         end(self.process)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """Kill the host as a crash would, and return when its sessions, which the kernel kills, are dead too."""
+        self.process.kill()
+        self.process.wait()
+        wait_until(lambda: not any(map(accepts, self.sessions_dir.glob("*.sock"))))
 
     def open(self, *, idle_seconds: int = 600, absolute_seconds: int = 3600) -> "Session":
         """Open a session and unlock it."""
@@ -148,6 +154,10 @@ class Hosting:
 
     def pids(self) -> list[int]:
         return [child.pid for child in psutil.Process(self.process.pid).children()]
+
+    def has_traces(self, session_id: str) -> bool:
+        """Say whether a session's socket or its folder of sealed files is there."""
+        return (self.sessions_dir / f"{session_id}.sock").exists() or (self.quarantine_dir / session_id).exists()
 
     def sealed_files(self) -> list[Path]:
         return [path for path in self.quarantine_dir.rglob("*") if path.is_file()]
@@ -195,8 +205,7 @@ class Session:
 
     def is_gone(self) -> bool:
         """Say whether the process is dead and reaped and nothing of it is left to be found."""
-        traces = self.socket.exists() or (self.hosting.quarantine_dir / self.session_id).exists()
-        return not psutil.pid_exists(self.pid) and not traces
+        return not psutil.pid_exists(self.pid) and not self.hosting.has_traces(self.session_id)
 
     async def _upload(self, files: Iterable[File], key: str | None) -> m.Accepted:
         async with UploadStream(self.socket) as upload:

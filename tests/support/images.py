@@ -36,13 +36,14 @@ def disk(folder: Path) -> Generator[Disk]:
     try:
         yield made
     finally:
-        _run("umount", str(made.folder))
+        # Lazily: another test, which searches all of this machine's files, may have one of these open.
+        _run("umount", "--lazy", str(made.folder))
 
 
 def _run(program: str, *arguments: str) -> None:
     found = shutil.which(program, path=_SEARCH)
     if found is None:
         raise CannotMount(f"{program} is not installed")
-    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False, timeout=120)
     if done.returncode != 0:
         raise CannotMount(f"{program}: {done.stderr.strip()}")

@@ -39,9 +39,29 @@ def processes(service: Service) -> list[psutil.Process]:
 
 
 def process(service: Service, role: str) -> psutil.Process:
-    """Return the process of a role: front, host, embedder or jailer."""
-    (found,) = (child for child in launcher(service).children() if _MODULES[role] in child.cmdline())
-    return found
+    """Return the process of a role: front, host, embedder or jailer; wait for it where a dead one is replaced."""
+    found: list[psutil.Process] = []
+
+    def is_there() -> bool:
+        found[:] = [child for child in launcher(service).children() if _MODULES[role] in shown(child)[0]]
+        return len(found) == 1
+
+    wait_until(service, is_there)
+    return found[0]
+
+
+def shown(process: psutil.Process) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments and the environment of a process; of one that ended since it was listed, nothing."""
+    try:
+        return process.cmdline(), process.environ()
+    except psutil.NoSuchProcess:
+        return [], {}
+
+
+def kill(process: psutil.Process) -> None:
+    """Kill a process and return when it is dead: the kernel does it in its time, and until then it may answer."""
+    process.kill()
+    process.wait(60)
 
 
 def session_processes(service: Service) -> list[psutil.Process]:
@@ -69,7 +89,7 @@ def full_disk(process: psutil.Process) -> Generator[None]:
     try:
         yield
     finally:
-        if process.is_running():
+        with contextlib.suppress(ProcessLookupError):  # It may have ended meanwhile.
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
 
 
@@ -84,7 +104,7 @@ def crash(service: Service) -> None:
     doomed[0].kill()
     assert service.process is not None
     service.process.wait()
-    _, alive = psutil.wait_procs(doomed[1:], timeout=20)
+    _, alive = psutil.wait_procs(doomed[1:], timeout=60)
     assert alive == [], "processes outlived the launcher"
 
 
@@ -101,14 +121,14 @@ def quarantined(service: Service) -> int:
 def is_ready(service: Service) -> bool:
     """Say whether the service would serve."""
     try:
-        return httpx2.get(service.url + "/health/ready", trust_env=False, timeout=5).is_success
+        return httpx2.get(service.url + "/health/ready", trust_env=False, timeout=60).is_success
     except httpx2.TransportError:
         return False
 
 
 def metrics(service: Service) -> str:
     """Return the metrics page."""
-    return httpx2.get(f"{service.url}/metrics", trust_env=False).text
+    return httpx2.get(f"{service.url}/metrics", trust_env=False, timeout=60).text
 
 
 def openapi() -> dict[str, Any]:
@@ -143,7 +163,9 @@ def end_by_hook(service: Service, session_id: str) -> dict[str, Any]:
     def answered() -> bool:
         headers = {"Authorization": f"Bearer {service.hook_secret}"}
         try:
-            reply = httpx2.post(f"{service.url}/v1/sessions/{session_id}/end", headers=headers, trust_env=False)
+            reply = httpx2.post(
+                f"{service.url}/v1/sessions/{session_id}/end", headers=headers, trust_env=False, timeout=60
+            )
         except httpx2.TransportError:
             return False
         if reply.is_success:
@@ -154,7 +176,7 @@ def end_by_hook(service: Service, session_id: str) -> dict[str, Any]:
     return statements[0]
 
 
-def wait_until(service: Service, condition: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_until(service: Service, condition: Callable[[], bool], *, seconds: float = 60) -> None:
     """Return as soon as the condition holds; raise ``TimeoutError`` with the end of the log when it never does."""
     end = time.monotonic() + seconds
     while not condition():

@@ -102,7 +102,7 @@ def running_jailer(
                 yield Jailer(JailClient(socket), socket, process, lines)
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
 
 @cache

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
@@ -74,6 +75,12 @@ def picture(text: str, *, dots_per_inch: int = 200) -> Image.Image:
     lines = "\n".join(_wrapped(text, 62))
     ImageDraw.Draw(page).multiline_text((dots_per_inch // 2, dots_per_inch // 2), lines, fill=20, font=font, spacing=14)
     return page
+
+
+def noise(size: tuple[int, int], sigma: float) -> Image.Image:
+    """Return grey noise, the same each time: what is recognised in it, and beside it, shall not depend on chance."""
+    drawn = np.random.default_rng(7).normal(128, sigma, size[::-1])
+    return Image.fromarray(drawn.clip(0, 255).astype(np.uint8))
 
 
 def scanned_pdf(pages: tuple[str, ...] | list[str]) -> Upload:

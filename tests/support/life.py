@@ -5,6 +5,7 @@ device. ``MAYFLY_TEST_LIVES`` is how many lives are tried, ``MAYFLY_TEST_STEPS``
 ``MAYFLY_TEST_SEED`` repeats those of a failure, which names it.
 """
 
+import contextlib
 import os
 import secrets
 import sys
@@ -15,6 +16,7 @@ from typing import Any, ClassVar
 
 import httpx2
 import hypothesis
+import psutil
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,6 +29,7 @@ from hypothesis.stateful import (
 )
 
 from api.receipts import PublishedKey, is_valid
+from models.database import TIMEOUT_SECONDS
 from tests.support import inspection, residue
 from tests.support.life_world import CURRENT, IDLE_SECONDS, PASSWORD, SETTLE_SECONDS, USERS, Held, World, world
 from tests.support.linked_service import name_addresses
@@ -62,6 +65,11 @@ class Life(RuleBasedStateMachine):
         """Whether a document is there that a fault could lose or leave behind."""
         return any(held.documents for held in self.live)
 
+    @property
+    def database_is_away(self) -> bool:
+        """Whether the last request may have been refused because the database did not answer it in time."""
+        return self.database_is_down or self.world.took_seconds >= TIMEOUT_SECONDS
+
     def pick(self, data: st.DataObject, *, ready: bool = False) -> Held:
         return data.draw(st.sampled_from([held for held in self.live if held.documents or not ready]), label="session")
 
@@ -71,7 +79,7 @@ class Life(RuleBasedStateMachine):
             assert held.may_be_over, f"{held} was refused without a reason"
             held.ended = True
         elif reply.status_code == 503:
-            assert self.database_is_down, f"{held} found a part unavailable: {reply.text}"
+            assert self.database_is_away, f"{held} found a part unavailable: {reply.text}"
         elif reply.is_success:
             assert not held.ended, f"{held} is over and was answered with {reply.status_code}"
             held.used_at = used or held.used_at
@@ -178,6 +186,8 @@ class Life(RuleBasedStateMachine):
         reply = self.world.hook(held.session_id) if by_hook else self.world.request("DELETE", CURRENT, held.token)
         if self.said_yes(held, reply):
             held.receipt, held.ended = reply.json(), True
+        elif reply.status_code == 503:
+            held.befallen = True  # Deleting waits for no database: it may be over all the same.
 
     # --- what befalls them -------------------------------------------------------------------------------------------
 
@@ -203,8 +213,8 @@ class Life(RuleBasedStateMachine):
         assert process is not None or held.may_be_over, f"{held} has no process"
         held.befallen = True
         if process is not None:
-            process.kill()
-            process.wait(SETTLE_SECONDS)
+            with contextlib.suppress(psutil.NoSuchProcess):  # It may have expired meanwhile.
+                inspection.kill(process)
 
     @precondition(lambda self: self.live and not self.database_is_down)
     @rule(data=st.data())
@@ -215,7 +225,7 @@ class Life(RuleBasedStateMachine):
         if process is None:
             assert held.may_be_over, f"{held} has no process"
             return
-        with inspection.full_disk(process):
+        with contextlib.suppress(ProcessLookupError), inspection.full_disk(process):  # It may have expired meanwhile.
             files = {"file": (f"{held.marker}.txt", held.sentence().encode(), "text/plain")}
             reply = self.use(held, "POST", "/documents", files=files)
             assert reply is None or (reply.status_code, reply.json()["code"]) == (507, "no_space"), reply.text
@@ -250,12 +260,14 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def dead_tokens_open_nothing(self) -> None:
-        refusals = {401, 503} if self.database_is_down else {401}
         for held in [held for held in self.sessions if held.ended][-_LIVE_AT_ONCE:]:
-            assert self.world.request("GET", CURRENT, held.token).status_code in refusals, held
+            self.assert_refused(held, self.world.request("GET", CURRENT, held.token))
             for grant in held.grants:
-                asked = self.world.request("POST", f"{CURRENT}/queries", grant, json={"text": held.marker})
-                assert asked.status_code in refusals, held
+                question = {"text": held.marker}
+                self.assert_refused(held, self.world.request("POST", f"{CURRENT}/queries", grant, json=question))
+
+    def assert_refused(self, held: Held, reply: httpx2.Response) -> None:
+        assert reply.status_code in ({401, 503} if self.database_is_away else {401}), held
 
     @invariant()
     def what_lives_holds_what_it_took_and_says_so(self) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -59,6 +58,7 @@ class World:
 
     def __init__(self, service: Service, database: Server, url: str, site: Site | None, site_name: str) -> None:
         self.service, self.database, self.site, self.site_name = service, database, site, site_name
+        self.took_seconds = 0.0
         self.emails = [f"{secrets.token_hex(6)}@example.org" for _ in range(USERS)]
         self._engine = create_engine(url.replace("mariadb://", "mariadb+mariadbconnector://"), poolclass=NullPool)
         # No connection is kept: a front that was killed would leave a broken one behind.
@@ -68,9 +68,12 @@ class World:
             assert self.request("POST", "/v1/accounts", None, json=account).status_code == 201
 
     def request(self, method: str, path: str, token: str | None, **options: Any) -> httpx2.Response:
-        """Send one request as whoever holds the token."""
+        """Send one request as whoever holds the token; ``took_seconds`` tells how long the last one took."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return self._http.request(method, path, headers=headers, **options)
+        began = time.monotonic()
+        reply = self._http.request(method, path, headers=headers, **options)
+        self.took_seconds = time.monotonic() - began
+        return reply
 
     def hook(self, session_id: str) -> httpx2.Response:
         """Call the session-end hook."""
@@ -99,13 +102,10 @@ class World:
     def kill(self, role: str) -> None:
         """Kill a process of the service and return when another one does its work."""
         doomed = inspection.process(self.service, role)
-        doomed.kill()
-        psutil.wait_procs([doomed], timeout=SETTLE_SECONDS)
+        inspection.kill(doomed)
 
         def is_back() -> bool:
-            with contextlib.suppress(ValueError, psutil.Error):
-                return inspection.process(self.service, role).pid != doomed.pid and inspection.is_ready(self.service)
-            return False
+            return inspection.process(self.service, role).pid != doomed.pid and inspection.is_ready(self.service)
 
         inspection.wait_until(self.service, is_back, seconds=SETTLE_SECONDS)
 

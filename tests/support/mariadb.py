@@ -21,6 +21,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from tests.support.certificates import Certificate
+from tests.support.service import free_port
 
 # The driver's source has an invalid escape sequence, which only its first compilation complains of.
 with warnings.catch_warnings():
@@ -91,7 +92,7 @@ class Server:
 
     def on_copy(self, folder: Path) -> "Server":
         """Return a server that is not started, for a copy of this one's folder."""
-        port = _free_port()
+        port = free_port()
         command = [part.replace(str(self.folder), str(folder)) for part in self.command]
         command = [part.replace(f"--port={self.port}", f"--port={port}") for part in command]
         return Server(folder, port, command, self.password)
@@ -148,7 +149,7 @@ def running(
         capture_output=True,
         timeout=120,
     )
-    port = _free_port()
+    port = free_port()
     tls = [f"--ssl-cert={certificate.certificate}", f"--ssl-key={certificate.key}"] if certificate else ["--skip-ssl"]
     # The kernel ends the server with the test run, also when that is killed.
     command = [
@@ -188,9 +189,3 @@ def _find(program: str) -> str:
     if found is None:
         raise MariaDBMissing(f"{program} is not installed; on Debian: apt-get install mariadb-server")
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

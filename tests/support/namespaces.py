@@ -16,7 +16,7 @@ def run_in_namespaces(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a module there and return how it ended. Where there can be none, skip and say what was ``untried``."""
     try:
-        tried = subprocess.run([*_IN_NAMESPACES, *_PROBE], capture_output=True, check=False, timeout=30)
+        tried = subprocess.run([*_IN_NAMESPACES, *_PROBE], capture_output=True, check=False, timeout=60)
     except FileNotFoundError:
         pytest.skip(f"unshare is not installed: {untried}")
     if tried.returncode != 0:

@@ -25,7 +25,7 @@ from sessions.purge import purge
 from sessions.sweep import sweep
 from tests.support.faults import Failpoints, environment
 from tests.support.hosting import Session
-from tests.support.purging import Folders, World, parts_of
+from tests.support.purging import IMPATIENT, PATIENT_SECONDS, Folders, World, parts_of
 
 ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
@@ -135,6 +135,8 @@ def _carry_out(order: Order) -> Literal[0, 1]:
 
 def main() -> None:
     """Fork a child for each line of orders; say its number, and then how it ended."""
+    for module, name in IMPATIENT:
+        setattr(module, name, PATIENT_SECONDS)
     Database("sqlite://").dispose()  # The driver is loaded before the first fork.
     for line in sys.stdin.buffer:
         child = os.fork()

@@ -1,5 +1,6 @@
 """A record and a host together, as a front has them."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,19 +8,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, select
 
 from ingestion.jail import JailClient
+from models import database as _database
 from models.database import Database
 from models.documents import service as documents
 from models.documents.service import DocumentInfo
+from models.errors import SessionExpired
 from models.ids import hash_token, new_id, new_token
 from models.receipts import log
 from models.receipts.signing import Receipt, Signer
 from models.receipts.tables import ReceiptRow
 from models.sessions import service as sessions
 from models.sessions.service import Opening, SessionInfo
-from sessions.client import HostClient
+from sessions import purge as _purge
+from sessions import sweep as _sweep
+from sessions.client import HostClient, SessionClient
 from sessions.facts import facts_of
 from sessions.purge import PurgeParts, PurgeTurns, purge
-from tests.support.hosting import File, Hosting, Session
+from tests.support.hosting import KEY, File, Hosting, Session, wait_until
 from tests.support.record import NODE
 from vectorstore.client import EmbedderClient
 
@@ -34,6 +39,9 @@ STEPS = (
     "shrink_rows",
     "verify",
 )
+# What gives up after one second or five: on a machine that stalls for longer, answers that tests count on are lost.
+IMPATIENT = ((_purge, "_LOOK_SECONDS"), (_sweep, "_LOOK_SECONDS"), (_database, "TIMEOUT_SECONDS"))
+PATIENT_SECONDS = 60
 SIGNER = Signer(Ed25519PrivateKey.generate())
 TEXT: File = ("notes.txt", b"The mayfly lives for a single day and leaves nothing behind but its eggs.")
 
@@ -53,7 +61,7 @@ def parts_of(database: Database, folders: Folders, signer: Signer) -> PurgeParts
     """Return what a purge of this machine reaches."""
     return PurgeParts(
         database=database,
-        host=HostClient(folders.host),
+        host=HostClient(folders.host, timeout_seconds=PATIENT_SECONDS),
         jail=JailClient(folders.jailer),
         embedder=EmbedderClient(folders.embedder),
         signer=signer,
@@ -84,11 +92,21 @@ class World:
         """The same machine as another process sees it, or this one after a restart: it shares no memory."""
         return replace(self.parts, turns=PurgeTurns())
 
-    def open(self, *, idle_seconds: int = 600, node_id: str = NODE) -> Session:
+    def open(self, *, node_id: str = NODE) -> Session:
         """Sign in: a live, unlocked session with its row."""
-        session = self.host.open(idle_seconds=idle_seconds)
+        session = self.host.open()
         self.write_row(session.session_id, node_id=node_id, key_commitment=session.key_commitment)
         return session
+
+    def open_and_lapse(self) -> str:
+        """Sign in and stay away until the host has ended the session; return its id."""
+        session_id, commitment = new_id(), bytes(32)
+        self.host.client.open(session_id, idle_seconds=1, absolute_seconds=3600)
+        with suppress(SessionExpired):  # Its second may be over already.
+            commitment = SessionClient(self.folders.sessions / f"{session_id}.sock").unlock(KEY, ("en", "fr"))
+        self.write_row(session_id, key_commitment=commitment)
+        wait_until(lambda: session_id in self.host.client.list().ended)
+        return session_id
 
     def write_row(self, session_id: str, *, node_id: str = NODE, key_commitment: bytes = bytes(32)) -> None:
         """Write an open session into the record and its log."""

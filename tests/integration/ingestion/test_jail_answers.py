@@ -100,7 +100,7 @@ def lying(folder: Path, answer: bytes) -> Generator[JailClient]:
     try:
         yield JailClient(folder / "lying.sock")
     finally:
-        thread.join(30)
+        thread.join(60)
         listener.close()
 
 

@@ -37,7 +37,9 @@ WITHOUT_CONTENT = ("/dev/null", "/dev/urandom", "/proc/")
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with serving() as service:
+    # Whoever is watched is slow, and the machine may stall.
+    patient = {"MAYFLY_INGEST_DOCUMENT_SECONDS": "240", "MAYFLY_INGEST_OCR_PAGE_SECONDS": "120"}
+    with serving(**patient) as service:
         yield service
 
 
@@ -56,7 +58,7 @@ def watched(service: Service, log: Path) -> Generator[None]:
         yield
     finally:
         tracer.send_signal(signal.SIGINT)
-        tracer.communicate(timeout=30)
+        tracer.communicate(timeout=60)
 
 
 def made_in(log: Path) -> set[str]:
@@ -151,7 +153,7 @@ def test_a_jail_that_is_killed_in_the_middle_leaves_no_file(service: Service, tm
         jail.kill()
 
         assert learner.wait(document_id).error == "parser_failed"
-        _, alive = psutil.wait_procs(inside, timeout=30)
+        _, alive = psutil.wait_procs(inside, timeout=60)
         assert inside, "nothing was at work in the jail"
         assert alive == []
         learner.delete(document_id)

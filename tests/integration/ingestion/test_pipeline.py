@@ -144,11 +144,11 @@ def test_cancelling_while_the_embedder_hangs_ends_the_wait_at_once(parts: Parts)
     ingesting = threading.Thread(target=ingest, daemon=True)
     ingesting.start()
     try:
-        assert embedding.wait(20)
+        assert embedding.wait(60)
         ingesting.join(0.3)
         assert ingesting.is_alive(), "it waits for the embedder"
         job.cancel()
-        ingesting.join(5)
+        ingesting.join(60)  # It would wait for 120 seconds.
         assert len(outcome) == 1
     finally:
         os.kill(parts.embedder_process.pid, signal.SIGCONT)
@@ -165,9 +165,9 @@ def test_a_document_waits_for_a_jailer_that_restarts(parts: Parts, tmp_path: Pat
     )
 
     ingesting.start()
-    assert started.wait(10)
+    assert started.wait(60)
     address.symlink_to(parts.jailer.socket)
-    ingesting.join(40)
+    ingesting.join(90)
 
     assert "bittern" in parts.found("bittern")[0]
 

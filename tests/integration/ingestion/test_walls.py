@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -28,6 +27,7 @@ from PIL import Image
 from ingestion.jail import Cancelled, Job
 from ingestion.limits import JailLimits
 from ingestion.reaper import _PR_SET_CHILD_SUBREAPER, adopt_orphans, end_group
+from ingestion.root import shown
 from models.errors import PartUnavailable
 from processes import ipc
 from tests.support.hostile_program import HARMLESS
@@ -83,7 +83,7 @@ def hostile(level: str, uid: int, deed: str) -> Generator[tuple[Hostile, int]]:
             finally:
                 assert process.stdin is not None
                 process.stdin.close()  # The neighbour waits for it.
-                assert end_group(process.pid).is_gone
+                assert end_group(process.pid, seconds=60).is_gone
                 process.wait()
 
 
@@ -165,7 +165,7 @@ def test_a_fork_bomb_ends_soon(report: dict[str, Any]) -> None:
 def test_a_program_that_is_deaf_and_never_ends_is_killed_by_the_kernel(level: str, uid: int) -> None:
     with hostile(level, uid, "spin") as (program, pipe):
         os.close(pipe)
-        program.process.wait(60)
+        program.process.wait(200)
 
     assert program.process.returncode == -signal.SIGKILL
 
@@ -174,7 +174,7 @@ def test_a_program_that_is_deaf_and_never_ends_is_killed_by_the_kernel(level: st
 def test_a_program_that_writes_without_end_fills_its_own_folder_at_most(level: str, uid: int) -> None:
     with hostile(level, uid, "write") as (program, pipe):
         os.close(pipe)
-        program.process.wait(60)
+        program.process.wait(200)
 
         assert program.process.returncode == (128 if level == "full" else 0)
         assert not (program.folder / "endless").exists()
@@ -184,13 +184,13 @@ def test_a_program_that_writes_without_end_fills_its_own_folder_at_most(level: s
 def test_a_daemon_left_behind_dies_with_the_jail(level: str, uid: int) -> None:
     with hostile(level, uid, "stay") as (program, pipe):
         os.close(pipe)
-        assert program.process.wait(60) == 0
+        assert program.process.wait(200) == 0
 
     def lines() -> list[str]:
         return [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
 
     assert any("pytest" in line for line in lines()), "the list shows nothing"
-    wait_until(lambda: not any("tests.support.hostile_program" in line for line in lines()), "it lives on", seconds=2)
+    wait_until(lambda: not any(str(program.folder) in line for line in lines()), "it lives on")
 
 
 # --- what the jailer says of its jails -------------------------------------------------------------------------------
@@ -225,17 +225,18 @@ def test_a_jailer_below_the_level_that_is_insisted_on_says_so_and_reads_nothing_
             with pytest.raises(PartUnavailable):
                 jailer.extract(b"Not behind these walls.", "a.txt")
 
-        assert jailer.process.wait(60) == 1, "another one may do better"
+        assert jailer.process.wait(120) == 1, "another one may do better"
 
 
 @pytest.fixture(scope="module", params=MACHINES)
 def jailer(request: pytest.FixtureRequest) -> Iterator[Jailer]:
-    with running_jailer(jails=1, without=MACHINES[request.param]) as jailer:
+    patient = JailLimits(document_seconds=120, ocr_page_seconds=120)  # The machine may stall.
+    with running_jailer(jails=1, limits=patient, without=MACHINES[request.param]) as jailer:
         assert jailer.client.level().level == request.param
         yield jailer
 
 
-def wait_until(condition: Callable[[], bool], complaint: str, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], complaint: str, seconds: float = 60) -> None:
     """Return when the condition holds; nothing tells of another process's files but looking."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -274,7 +275,7 @@ def test_a_picture_is_read_behind_all_walls(jailer: Jailer, name: str) -> None:
 def test_recognition_keeps_no_file_outside_its_jail(jailer: Jailer) -> None:
     """J09. Presence first: that a file which is held open would be seen is shown with one of ours.
 
-    A jail holds what the jailer holds, its log among it, for the moment before its walls are up.
+    Nobody looks before recognition has begun: until its walls are up, a jail holds what the jailer holds.
     """
     places = [Path(place) for place in (tempfile.gettempdir(), "/var/tmp", "/dev/shm")]  # noqa: S108
     before, seen, recognised = {path for place in places for path in place.iterdir()}, set[str](), list[bool]()
@@ -282,23 +283,25 @@ def test_recognition_keeps_no_file_outside_its_jail(jailer: Jailer) -> None:
     thread = threading.Thread(target=read_until_cancelled, args=(jailer, job))
     with tempfile.NamedTemporaryFile() as control:
         assert control.name in open_files(psutil.Process())
-    log = open_files(psutil.Process(jailer.process.pid))
     thread.start()
 
     def look() -> bool:
-        for process in jailer.descendants():
+        processes = jailer.descendants()
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
-                seen.update(open_files(process))
-                recognised.append(process.name() == "tesseract" and process.cpu_times().user > 0.5)
+                if process.name() == "tesseract":
+                    recognised.append(process.cpu_times().user > 0.5)
+        for process in processes if recognised else ():
+            seen.update(open_files(process))
         return any(recognised)
 
     wait_until(look, "recognition never began, so its files would prove nothing")
     during = {path for place in places for path in place.iterdir()}
     job.cancel()
-    thread.join(20)
+    thread.join(60)
 
     assert {path for path in during - before if path.name.startswith("tess")} == set()
-    assert {path for path in seen - log if not path.startswith(("/private/", "/usr/", "/lib", sys.prefix))} == set()
+    assert {path for path in seen if not path.startswith(("/private/", *shown()))} == set()
 
 
 def read_until_cancelled(jailer: Jailer, job: Job) -> None:
@@ -323,7 +326,7 @@ def test_the_log_tells_what_a_jail_used_with_all_that_it_started(jailer: Jailer)
 
     wait_until(has_worked, "recognition never began, so its use would prove nothing")
     job.cancel()
-    thread.join(20)
+    thread.join(60)
 
     told = jailer.told()
     assert told["event"] == "jail_ended"
@@ -349,6 +352,7 @@ def drained(jailer: Jailer) -> None:
     """Read what the log holds so far: the next line is then of the next jail."""
     jailer.extract(b"The last line before.", "last.txt")
     wait_until(lambda: not jailer.descendants(), "the jail lives on")
+    jailer.client.level()  # It has one thread: what it answers now, it answers after the line of that end.
     os.set_blocking(jailer.lines.fileno(), False)
     while jailer.lines.readline():
         pass

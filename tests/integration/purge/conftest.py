@@ -7,7 +7,7 @@ import pytest
 from models.accounts.service import Accounts
 from models.database import Database
 from tests.support.hosting import Hosting, Parts, hosting
-from tests.support.purging import World
+from tests.support.purging import IMPATIENT, PATIENT_SECONDS, World
 from tests.support.record import (
     accounts,
     database,
@@ -30,6 +30,12 @@ __all__ = [
     "migrated_sqlite",
     "passwords",
 ]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in IMPATIENT:
+        monkeypatch.setattr(module, name, PATIENT_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +68,8 @@ def world(database: Database, accounts: Accounts, lasting_host: Hosting) -> Iter
     """A learner, a record and a host that holds nobody else's sessions."""
     world = World(database, lasting_host, sign_up(database, accounts).user_id)
     yield world
-    for session_id in lasting_host.client.list().live:
+    left = lasting_host.client.list()
+    for session_id in {*left.live, *left.ended}:
         lasting_host.client.kill(session_id)
 
 

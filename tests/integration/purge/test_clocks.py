@@ -16,9 +16,9 @@ from models.ids import new_id
 from sessions import sweep as sweeping
 from sessions.purge import minute
 from sessions.sweep import sweep
-from tests.support.hosting import Hosting, wait_until
+from tests.support.hosting import Hosting
 from tests.support.purging import World
-from tests.support.record import sign_up
+from tests.support.record import empty, sign_up
 
 # 10,000 take some minutes; see the threat cases.
 DUE_SESSIONS = int(os.environ.get("MAYFLY_DUE_SESSIONS", "60"))
@@ -51,6 +51,7 @@ def test_a_database_whose_clock_is_wrong_ends_no_session_early_and_none_late(
     migrated_mariadb: str, lasting_host: Hosting, accounts: Accounts
 ):
     database = Database(migrated_mariadb)
+    empty(database)
 
     @event.listens_for(database.engine, "connect")
     def skew(connection: Any, _record: object) -> None:
@@ -59,12 +60,11 @@ def test_a_database_whose_clock_is_wrong_ends_no_session_early_and_none_late(
         cursor.close()
 
     world = World(database, lasting_host, sign_up(database, accounts, new_id()).user_id)
-    lasting, due = world.open(), world.open(idle_seconds=1)
-    wait_until(lambda: due.session_id in world.host.client.list().ended)
+    lasting, due = world.open(), world.open_and_lapse()
 
     (receipt,) = sweep(world.parts).receipts
 
-    assert (receipt.statement.session_id, receipt.statement.reason) == (due.session_id, "expiry")
+    assert (receipt.statement.session_id, receipt.statement.reason) == (due, "expiry")
     assert abs((world.row(lasting.session_id).opened_at - now()).total_seconds()) < 60
     assert lasting.client.summarise().documents == 0
     world.sign_out(lasting)

@@ -157,6 +157,7 @@ def pull_the_plug(mortal: Mortal, session: Session, seconds: float, image: Path,
 def copy_at_rest(image: Path, copy: Path) -> None:
     """Copy an image at one moment: the kernel may still write to it, so it is copied until two copies are the same."""
     before = b""
+    copy.unlink(missing_ok=True)  # A loop device may still hold the one before.
     for _ in range(50):
         copy.write_bytes(image.read_bytes())
         after = digest_of(copy)

@@ -18,7 +18,7 @@ from sessions.facts import facts_of
 from sessions.purge import PurgeParts, PurgeTurns, purge
 from sessions.sweep import sweep
 from tests.support import mariadb
-from tests.support.hosting import Hosting, Session, wait_until
+from tests.support.hosting import Hosting, Session
 from tests.support.purging import STEPS, World
 from tests.support.record import sign_up
 
@@ -172,13 +172,11 @@ def assert_purged_once(world: World, session: Session) -> None:
 
 def test_a_dead_host_took_its_sessions_with_it_and_the_receipt_says_so(mortal_world: World):
     session = mortal_world.open()
-    mortal_world.host.process.kill()
-    mortal_world.host.process.wait()
+    mortal_world.host.kill()
 
     receipt = mortal_world.sign_out(session)
 
     assert results(receipt)["kill_session"] == "part_is_down"
-    wait_until(lambda: not session.socket.exists() or not purging._is_listening(session.socket))
     assert mortal_world.row(session.session_id).state == "ended"
 
 
@@ -228,8 +226,7 @@ def test_a_part_that_hangs_may_hold_something_so_there_is_no_receipt_until_it_an
 def test_what_the_host_left_in_quarantine_is_removed(mortal_world: World):
     session = mortal_world.open()
     folder = mortal_world.host.quarantine_dir / session.session_id
-    mortal_world.host.process.kill()
-    mortal_world.host.process.wait()
+    mortal_world.host.kill()
     folder.mkdir(exist_ok=True)
     (folder / "sealed").write_bytes(b"left behind")
 

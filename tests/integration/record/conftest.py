@@ -1,5 +1,8 @@
 """The record's tests run on both databases."""
 
+import pytest
+
+from models import database as _database
 from tests.support.record import (
     accounts,
     database,
@@ -25,3 +28,10 @@ __all__ = [
     "passwords",
     "stranger",
 ]
+PATIENT_SECONDS = 60
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that stalls a statement may take longer than a learner should wait, which has a test of its own."""
+    monkeypatch.setattr(_database, "TIMEOUT_SECONDS", PATIENT_SECONDS)

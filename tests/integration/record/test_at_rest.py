@@ -12,6 +12,7 @@ from models.database import Database
 from models.errors import PartUnavailable
 from tests.support import mariadb
 from tests.support.residue import in_files, new_marker
+from tests.support.service import eventually
 
 # More than fits into the memory that a temporary table and a sort are given below, so that both go to the disk.
 ROWS = 4000
@@ -89,6 +90,8 @@ def test_a_table_of_aria_is_told_because_its_log_is_not_encrypted(encrypted: mar
 def test_a_server_says_what_it_encrypts(encrypted: mariadb.Server, mariadb_server: mariadb.Server):
     sealed, clear = Database(encrypted.new_database()), Database(mariadb_server.new_database())
 
+    # A thread of the server encrypts what was made in the clear, in its time.
+    assert eventually(lambda: at_rest.look(sealed).clear_tablespaces == 0, seconds=60)
     assert at_rest.look(sealed) == AtRest("mariadb", (), (), clear_tablespaces=0)
     told = at_rest.look(clear)
     assert told.in_the_clear == tuple(at_rest._ENCRYPTED_BY)

@@ -1,4 +1,5 @@
 import functools
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,6 +17,7 @@ from models.sessions import service as sessions
 from tests.support.record import Owner, at_once
 
 LONGEST_CLOSED_WORD = 36
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def start(database: Database, owner: Owner, **changes: str) -> ConversationInfo:
@@ -34,7 +36,11 @@ def test_there_is_no_column_that_a_sentence_could_land_in(database: Database):
             assert 0 < (column["type"].length or 0) <= LONGEST_CLOSED_WORD, column
 
 
-def test_a_conversation_that_ends_has_a_duration_and_the_first_end_stands(database: Database, owner: Owner):
+def test_a_conversation_that_ends_has_a_duration_and_the_first_end_stands(
+    database: Database, owner: Owner, monkeypatch: pytest.MonkeyPatch
+):
+    moments = [NOON, NOON + timedelta(seconds=95.7), NOON + timedelta(hours=1)]
+    monkeypatch.setattr(service, "now", lambda: moments.pop(0))
     begun = start(database, owner, topic="travel")
     with database.transaction() as db:
         first = service.end(db, begun.conversation_id, user_id=owner.user_id)
@@ -42,8 +48,8 @@ def test_a_conversation_that_ends_has_a_duration_and_the_first_end_stands(databa
         second = service.end(db, begun.conversation_id, user_id=owner.user_id)
 
     assert begun.end_time is None
-    assert first.end_time is not None
-    assert (first.duration_seconds, first.topic) == (0, "travel")
+    assert first.end_time == NOON + timedelta(seconds=95.7)
+    assert (first.duration_seconds, first.topic) == (95, "travel")
     assert second == first
 
 

@@ -148,14 +148,28 @@ def test_who_practises_on_each_day_of_his_calendar_has_a_streak_of_as_many_days_
 ):
     forget(database)
     zone = ZoneInfo(time_zone)
-    midnights = [datetime(first.year, first.month, first.day) + timedelta(days=n) for n in range(len(minutes))]  # noqa: DTZ001  # The zone comes with the next line.
-    moments = [(day + timedelta(minutes=at)).replace(tzinfo=zone) for day, at in zip(midnights, minutes, strict=True)]
+    moments = [moment_on(first + timedelta(days=number), at, zone) for number, at in enumerate(minutes)]
 
     record(database, owner, *(activity(moment.astimezone(UTC), time_zone) for moment in moments))
 
-    # A time of day that a clock jumps over is an hour later, on the same day.
     assert [streak.days for streak in history(database, owner)] == [len(minutes)]
     assert progress(database, owner, moments[-1].astimezone(UTC)).current_streak == len(minutes)
+
+
+def moment_on(day: date, minutes: int, zone: ZoneInfo) -> datetime:
+    """Return a moment of a day: a time that the clock jumps over is an hour later, or earlier before midnight."""
+    wall = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(minutes=minutes)
+    moments = [wall.replace(fold=fold).astimezone(UTC).astimezone(zone) for fold in (0, 1)]
+    return next(moment for moment in moments if moment.date() == day)
+
+
+def test_the_day_before_a_clock_jumps_to_midnight_is_a_day(database: Database, owner: Owner):
+    days = (date(2026, 3, 27), date(2026, 3, 28), date(2026, 3, 29))
+    events = [activity(moment_on(day, 23 * 60 + 30, ZoneInfo("America/Nuuk")), "America/Nuuk") for day in days]
+
+    record(database, owner, *events)
+
+    assert history(database, owner) == [Streak(days[0], days[-1], 3)]
 
 
 def test_a_minute_to_midnight_and_midnight_are_two_days(database: Database, owner: Owner):

@@ -1,5 +1,6 @@
 import functools
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from models.accounts import service as account_record
 from models.conversations import service as conversations
 from models.conversations.service import Start
-from models.database import Database, now
+from models.database import Database
 from models.errors import NoSuchThing
 from models.ids import new_id
 from models.usage import budgets, service
@@ -17,7 +18,15 @@ from models.usage.budgets import Ceilings, state_of
 from models.usage.service import Month, Usage, month_of
 from tests.support.record import Owner, at_once
 
-THIS_MONTH = month_of(now().date())
+MOMENT = datetime(2026, 11, 15, 12, tzinfo=UTC)
+THIS_MONTH = month_of(MOMENT.date())
+
+
+@pytest.fixture(autouse=True)
+def one_month(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A month that does not end between two steps of a test."""
+    for module in (service, budgets):
+        monkeypatch.setattr(module, "now", lambda: MOMENT)
 
 
 def usage(**changes: object) -> Usage:

@@ -34,7 +34,8 @@ from tests.support.sites import PUBLIC, Answer, World, page, redirect, world
 
 MARKER = "xylocopa7361"
 TEXT = f"<html><head><title>Bees</title></head><body><p>The {MARKER} bee sleeps in the hollow elder.</p></body></html>"
-BOUNDS = Bounds(max_bytes=200_000, max_seconds=5, redirects=3)
+# A site that is held says nothing for longer than any test waits, so that what ends a fetch is never its time.
+BOUNDS = Bounds(max_bytes=200_000, max_seconds=300, redirects=3)
 
 
 class Linked:
@@ -50,6 +51,18 @@ class Linked:
         accepted = self.session.client.fetch_link(f"http://site.example{path}", idempotency_key=key)
         return accepted.documents[0].document_id
 
+    def fetch_when_free(self, path: str) -> str:
+        """Fetch as soon as the machine has a place: the fetcher has it back a moment after a session hung up."""
+        taken = list[str]()
+
+        def is_taken() -> bool:
+            with contextlib.suppress(QueueFull):
+                taken.append(self.fetch(path))
+            return bool(taken)
+
+        wait_until(is_taken)
+        return taken[0]
+
     def answer(self, path: str, answer: bytes) -> None:
         self.here.sites[PUBLIC, 80].answers[path] = answer
 
@@ -61,8 +74,9 @@ class Linked:
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n" + b"a" * 70_000
             )
             self.asked.release()
-            sock.settimeout(10)
-            assert sock.recv(1) == b""
+            sock.settimeout(200)
+            with contextlib.suppress(ConnectionResetError):  # So it is hung up on when not all of it was read.
+                assert sock.recv(1) == b""
             self.held.set()
 
         self.here.sites[PUBLIC, 80].answers[path] = begin
@@ -188,7 +202,7 @@ def test_what_the_words_of_a_link_tell_is_refused_at_once(linked: Linked, url: s
 def test_a_slow_site_holds_up_no_other_document(linked: Linked):
     linked.hold("/slow")
     slow = linked.fetch("/slow")
-    assert linked.asked.acquire(timeout=5)
+    assert linked.asked.acquire(timeout=60)
 
     linked.session.ready(("note.txt", b"The ferry of Arden carries sheep."))
 
@@ -198,13 +212,13 @@ def test_a_slow_site_holds_up_no_other_document(linked: Linked):
 def test_removing_a_document_stops_its_fetch_and_gives_everything_back(linked: Linked):
     linked.hold("/slow")
     slow = linked.fetch("/slow")
-    assert linked.asked.acquire(timeout=5)
+    assert linked.asked.acquire(timeout=60)
     wait_until(lambda: linked.host.sealed_bytes() > SEGMENT_BYTES)  # What came has been sealed, so it counts.
 
     removed = linked.session.client.delete(slow)
 
     assert removed.bytes > 0
-    assert linked.held.wait(5), "the site was hung up on"
+    assert linked.held.wait(60), "the site was not hung up on"
     assert linked.host.sealed_files() == []
     held = linked.session.client.summarise()
     assert (held.documents, held.bytes, held.quarantined_files) == (0, 0, 0)
@@ -214,11 +228,11 @@ def test_removing_a_document_stops_its_fetch_and_gives_everything_back(linked: L
 def test_ending_the_session_stops_its_fetches(linked: Linked):
     linked.hold("/slow")
     linked.fetch("/slow")
-    assert linked.asked.acquire(timeout=5)
+    assert linked.asked.acquire(timeout=60)
 
     linked.host.client.kill(linked.session.session_id)
 
-    assert linked.held.wait(5)
+    assert linked.held.wait(60)
     assert linked.host.sealed_files() == []
 
 
@@ -239,7 +253,7 @@ def test_links_count_against_the_quota_of_the_session_and_the_places_of_the_mach
         slow = Linked(host, here)
         slow.hold("/slow")
         first = slow.fetch("/slow")
-        assert slow.asked.acquire(timeout=5)
+        assert slow.asked.acquire(timeout=60)
         other = Linked(host, here)
 
         with pytest.raises(QueueFull) as caught:
@@ -249,7 +263,7 @@ def test_links_count_against_the_quota_of_the_session_and_the_places_of_the_mach
 
         slow.session.client.delete(first)
         slow.answer("/much", page(b"a" * 90_000))
-        assert slow.session.finished(slow.fetch("/much")).error == "quota_exceeded"
+        assert slow.session.finished(slow.fetch_when_free("/much")).error == "quota_exceeded"
         with pytest.raises(QuotaExceeded):
             slow.fetch()
 
@@ -297,12 +311,14 @@ def test_nothing_is_logged_but_numbers(linked: Linked, capfd: pytest.CaptureFixt
     linked.answer(f"/{MARKER}", page(TEXT.encode()))
     linked.session.finished(linked.fetch(f"/{MARKER}"))
     linked.session.finished(linked.fetch("/missing"))
-    wait_until(lambda: "link_failed" in (said := capfd.readouterr().err) and not _check_log(said), seconds=5)
+    said = list[str]()
 
-    assert MARKER not in Path(linked.host.log_file).read_text()
+    def is_told() -> bool:
+        said.append(capfd.readouterr().err)
+        return "link_failed" in "".join(said)
 
-
-def _check_log(said: str) -> None:
-    assert "link_fetched" in said
-    assert MARKER not in said
-    assert "site.example" not in said
+    wait_until(is_told)
+    assert "link_fetched" in "".join(said)
+    for log in ("".join(said), Path(linked.host.log_file).read_text()):
+        assert MARKER not in log
+        assert "site.example" not in log

@@ -160,20 +160,26 @@ def test_a_stop_between_batches_leaves_nothing():
 
 def test_removing_a_document_while_it_is_added_leaves_nothing():
     collection, _ = filled(60)
-    begun = threading.Event()
+    begun, removed = threading.Event(), threading.Event()
     outcome: list[BaseException] = []
+
+    def pause_between_batches() -> None:
+        if collection._engine._chroma.count() > 60:  # A batch of it is in the engine.
+            begun.set()
+            assert removed.wait(60)
 
     def add() -> None:
         try:
-            collection.add("b", extraction(2000, word="b"), clustered(2000), on_batch=begun.set)
+            collection.add("b", extraction(2000, word="b"), clustered(2000), on_batch=pause_between_batches)
         except NoSuchThing as error:
             outcome.append(error)
 
     adding = threading.Thread(target=add)
     adding.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     collection.remove("b")
-    adding.join(30)
+    removed.set()
+    adding.join(60)
 
     assert len(outcome) == 1
     assert collection.count() == 60

@@ -105,7 +105,7 @@ def test_a_dead_embedder_is_named_as_unavailable(tmp_path: Path):
         client = EmbedderClient(path)
         client.ping()
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
         with pytest.raises(PartUnavailable):
             client.embed_query("Why?", session="a")
@@ -166,7 +166,7 @@ def test_hanging_up_takes_the_waiting_texts_out(gated: tuple[Path, EmbedderServe
     model.wait_until_started(2)
     model.allow()
 
-    assert other.result(timeout=10).shape == (1, 8)
+    assert other.result(timeout=60).shape == (1, 8)
     assert model.started == ["in work", "next"]
 
 

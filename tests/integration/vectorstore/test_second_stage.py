@@ -149,7 +149,10 @@ def test_a_second_stage_that_hangs_leaves_the_first_order_after_its_time(
     judge.begun.clear()
     judge.open.clear()
 
-    answer = ask(CrossEncoding(client, session=SESSION, max_seconds=0.3))
+    for seconds in (0.3, 3, 30):  # A machine that stalls may not come to ask in a short time.
+        answer = ask(CrossEncoding(client, session=SESSION, max_seconds=seconds))
+        if judge.begun.is_set():
+            break
 
     judge.open.set()
     assert answer.second_stage == "skipped"
@@ -193,7 +196,7 @@ def test_an_embedder_that_dies_before_the_second_stage_leaves_the_first_order(tm
 
         def kill() -> None:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
         spy = Spy(CrossEncoding(own, session=SESSION, max_seconds=60), before=kill)
         answer = Retrieval(

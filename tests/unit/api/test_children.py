@@ -45,7 +45,7 @@ def test_a_child_gets_its_configuration(folder: Path) -> None:
     with child(folder, "import sys\nopen('got', 'w').write(sys.stdin.read())", config=b"wish") as started:
         started.start()
 
-        assert eventually(lambda: (folder / "got").exists() and (folder / "got").read_text() == "wish", seconds=20)
+        assert eventually(lambda: (folder / "got").exists() and (folder / "got").read_text() == "wish", seconds=60)
 
 
 def test_a_child_that_dies_is_started_again_after_growing_pauses(folder: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_child_that_refuses_this_host_is_not_tried_again(folder: Path) -> None
                 return True
             return False
 
-        assert eventually(refuses, seconds=20)
+        assert eventually(refuses, seconds=60)
 
 
 def test_a_child_that_has_listened_before_is_tried_again_whatever_it_says(folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_child_that_has_listened_before_is_tried_again_whatever_it_says(folder
             shaken.tend()
             return (folder / "lives").exists() and len((folder / "lives").read_text()) >= 2
 
-        assert eventually(has_lived_twice, seconds=20)
+        assert eventually(has_lived_twice, seconds=60)
 
 
 def test_a_child_that_lives_is_left_alone(folder: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_child_that_does_not_stop_is_killed(folder: Path) -> None:
     deaf = "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('deaf', 'w')\nsignal.pause()"
     with child(folder, deaf) as stubborn:
         stubborn.start()
-        assert eventually((folder / "deaf").exists, seconds=20)
+        assert eventually((folder / "deaf").exists, seconds=60)
         pid = stubborn.pid or 0
 
         stubborn.stop(grace_seconds=0.2)

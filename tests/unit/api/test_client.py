@@ -68,7 +68,7 @@ def told() -> Iterator[Told]:
 
 @pytest.fixture
 def client(told: Told) -> Iterator[Client]:
-    with Client(told.url, timeout_seconds=5) as client:
+    with Client(told.url, timeout_seconds=60) as client:
         yield client
 
 

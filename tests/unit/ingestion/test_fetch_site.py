@@ -28,7 +28,7 @@ from models.errors import (
 from tests.support.sites import PUBLIC, Site, World, page, redirect, secure_world, world
 
 BODY = b"<html><body><p>The ferry of Arden.</p></body></html>"
-BOUNDS = Bounds(max_bytes=100_000, max_seconds=10, redirects=3)
+BOUNDS = Bounds(max_bytes=100_000, max_seconds=60, redirects=3)
 QUICK = Bounds(max_bytes=100_000, max_seconds=0.5, redirects=3)
 
 
@@ -186,7 +186,7 @@ def bomb(sock: socket.socket) -> None:
 
 
 def test_a_bomb_is_cut_off_before_it_goes_off():
-    bounds = Bounds(max_bytes=5_000_000, max_seconds=30, redirects=0)
+    bounds = Bounds(max_bytes=5_000_000, max_seconds=60, redirects=0)
     with world({"/": bomb}) as here, Visit(here.network, bounds) as visit:
         found = visit.find(read_link("http://site.example/"))
         sizes = list[int]()

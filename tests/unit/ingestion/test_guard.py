@@ -100,7 +100,7 @@ def test_the_use_of_a_group_counts_what_it_waited_for_and_what_is_killed_with_it
     os.close(ours)
 
     living = usage.of_group(child)
-    dead = end_group(child).used
+    dead = end_group(child, seconds=60).used
 
     for used in (living, dead):
         assert 0.35 < used.cpu_seconds < 5
@@ -156,7 +156,7 @@ def test_ending_a_group_reaps_its_orphans_too() -> None:
         grandchild = int(pipe.read(20))
     assert Path(f"/proc/{grandchild}").exists(), "never there, so its absence below would prove nothing"
 
-    assert end_group(child).is_gone
+    assert end_group(child, seconds=60).is_gone
 
     assert not Path(f"/proc/{child}").exists()
     assert not Path(f"/proc/{grandchild}").exists()
@@ -168,7 +168,7 @@ def test_ending_a_child_that_has_no_group_yet_ends_the_child() -> None:
         time.sleep(60)
         os._exit(0)
 
-    assert end_group(child).is_gone
+    assert end_group(child, seconds=60).is_gone
 
     assert not Path(f"/proc/{child}").exists()
 

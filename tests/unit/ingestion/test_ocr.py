@@ -16,6 +16,7 @@ from ingestion.extract.tesseract import installed_packs
 from ingestion.limits import JailLimits
 from models.errors import ParserFailed, TimedOut, TooManyPages, TooManyPixels
 from tests.support.jails import DOCUMENTS
+from tests.support.library import noise
 
 INSTALLED = frozenset({
     "eng", "deu", "fra", "spa", "rus", "ukr", "chi_sim", "chi_tra", "jpn", "jpn_vert", "ara", "hin", "osd",
@@ -100,7 +101,7 @@ def test_a_tiff_has_as_many_pages_as_frames_and_no_more_than_allowed() -> None:
 def test_a_picture_that_was_cut_off_is_called_damaged(kind: str) -> None:
     pillow_heif.register_heif_opener()
     buffer = io.BytesIO()
-    Image.effect_noise((300, 300), 90).save(buffer, kind)
+    noise((300, 300), 90).save(buffer, kind)
 
     with pytest.raises(ParserFailed):
         image.read(buffer.getvalue()[: len(buffer.getvalue()) // 2], Work(LIMITS))
@@ -186,7 +187,7 @@ def photographed(page: Image.Image) -> Image.Image:
     """Light a page from one side, with noise, as a telephone's camera sees it."""
     shade = Image.linear_gradient("L").rotate(90).resize(page.size).point(lambda value: 60 + value * 0.55)
     dim = Image.composite(shade.point(lambda value: value * 0.5), shade, page.point(lambda value: 255 - value))
-    return ImageChops.add(dim, Image.effect_noise(page.size, 10), offset=-128)
+    return ImageChops.add(dim, noise(page.size, 10), offset=-128)
 
 
 def test_uneven_light_is_evened() -> None:

@@ -7,7 +7,6 @@ import pypdf
 import pypdfium2
 import pytest
 import reportlab
-from PIL import Image
 from pypdf.constants import PageLabelStyle
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase.pdfmetrics import stringWidth
@@ -22,6 +21,7 @@ from ingestion.limits import JailLimits
 from ingestion.outline import compose
 from models.errors import EncryptedDocument, ParserFailed, TooManyPages, TooMuchText
 from tests.support.jails import Sample, folded, manifest
+from tests.support.library import noise
 
 WORK = Work(JailLimits())
 FONT = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
@@ -244,7 +244,7 @@ def test_a_font_without_a_unicode_map_is_noticed_and_its_page_is_read_from_pixel
 
 def test_doubtful_text_stays_when_nothing_surer_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = "7KHPD IO OLYHV IRUDVLQJOHGD DQGLQWKDWGD LWPXVWILQG"
-    monkeypatch.setattr(pdf, "_draw", lambda *_: Image.effect_noise((400, 400), 80))
+    monkeypatch.setattr(pdf, "_draw", lambda *_: noise((400, 400), 80))
     assert worth_of(codes) is Worth.DOUBTFUL
 
     (page,) = pdf.read(written(codes), WORK).pages

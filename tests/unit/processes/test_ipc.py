@@ -52,7 +52,7 @@ def test_a_shortage_at_accept_ends_nothing(pairs: list[tuple[socket.socket, sock
 
     ipc.serve(Listener(shortages, [theirs]), Word, echo)  # type: ignore[arg-type]  # a listener as far as it goes
 
-    ours.settimeout(10)
+    ours.settimeout(60)
     assert isinstance(ipc.Connection(ours, Word).call(Word()), Word)
 
 
@@ -71,7 +71,7 @@ def test_a_connection_without_a_thread_is_closed_and_the_next_one_served(
     ipc.serve(Listener([], [theirs for _, theirs in pairs]), Word, echo)  # type: ignore[arg-type]  # as above
 
     for ours, _ in pairs:
-        ours.settimeout(10)
+        ours.settimeout(60)
     assert pairs[0][0].recv(1) == b""
     assert isinstance(ipc.Connection(pairs[1][0], Word).call(Word()), Word)
 

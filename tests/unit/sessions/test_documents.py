@@ -71,7 +71,7 @@ def test_a_watch_wakes_at_the_change(shelf: Shelf):
 
     shelf.update(taken, progress=0.5)
 
-    thread.join(10)
+    thread.join(60)
     assert [state.progress for state in outcome] == [0.5]  # type: ignore[attr-defined]
 
 
@@ -80,7 +80,7 @@ def test_a_watch_ends_when_the_document_is_withdrawn(shelf: Shelf):
 
     shelf.withdraw("a")
 
-    thread.join(10)
+    thread.join(60)
     assert isinstance(outcome[0], NoSuchThing)
 
 
@@ -112,5 +112,5 @@ def test_the_worker_wakes_when_a_document_is_placed(tmp_path: Path):
     late = document(tmp_path, "late")
     shelf.place([late])
 
-    thread.join(10)
+    thread.join(60)
     assert outcome == [late]

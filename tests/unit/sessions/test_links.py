@@ -20,18 +20,19 @@ from sessions.workspace import Workspace, WorkspaceConfig
 from tests.support.hosting import KEY, wait_until
 from tests.support.sites import world
 
-BOUNDS = Bounds(max_bytes=1000, max_seconds=30, redirects=0)
+BOUNDS = Bounds(max_bytes=1000, max_seconds=60, redirects=0)
 REQUEST = m.FetchLink(untrusted_url="http://site.example/", idempotency_key="k")
-
-
-def hold(sock: socket.socket) -> None:
-    """Answer nothing until the asker hangs up."""
-    sock.recv(1)
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Any]:
     """A session with room for one file, and a fetcher with one place, whose only site never answers."""
+    held = list[socket.socket]()
+
+    def hold(sock: socket.socket) -> None:
+        held.append(sock)
+        sock.recv(1)
+
     with world({"/": hold}) as here:
         listener = ipc.listen(tmp_path / "fetcher")
         fetcher = Fetcher(here.network, BOUNDS, fetches=1)
@@ -44,7 +45,15 @@ def workspace(tmp_path: Path) -> Iterator[Any]:
             limits=SessionLimits(files=1),
             fetcher_socket=str(tmp_path / "fetcher"),
         )
+
+        def are_over() -> bool:
+            for sock in held:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+            return not any(thread.name.startswith("link") for thread in threading.enumerate())
+
         yield Workspace(config)
+        wait_until(are_over)
         listener.close()
 
 

@@ -49,6 +49,6 @@ def test_a_file_that_cannot_be_destroyed_keeps_no_later_document_from_its_end(
     for name in ("a", "b"):
         state = workspace.shelf.state(name)
         while state.status != "failed":
-            before, state = state, workspace.shelf.watch(name, state.version, 10)
+            before, state = state, workspace.shelf.watch(name, state.version, 60)
             assert state.version > before.version, f"{name} is still {state.status}"
         assert state.error == "internal_error"

@@ -1,5 +1,6 @@
 """What an embeddings endpoint may cost, and what it may not get away with."""
 
+import dataclasses
 import json
 import os
 import ssl
@@ -36,7 +37,7 @@ class Replies:
 
     def __call__(self, request: dict[str, Any]) -> Reply:
         if self.held is not None:
-            assert self.held.wait(10)
+            assert self.held.wait(60)
         if self.queued:
             return self.queued.pop(0)
         return self.constant or vectors_reply([[3.0, 4.0, float(len(text))] for text in request["input"]])
@@ -59,7 +60,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(server: EndpointServer, **changes: Any) -> EndpointEmbedder:
-    options: dict[str, Any] = {"url": server.url, "model": "m", "max_tokens": 64, "max_seconds": 10.0} | changes
+    options: dict[str, Any] = {"url": server.url, "model": "m", "max_tokens": 64, "max_seconds": 60.0} | changes
     return EndpointEmbedder(EndpointConfig(**options), models.tokenizer_file(prepared()))
 
 
@@ -88,9 +89,9 @@ def test_passages_of_several_sessions_go_in_one_request(server: EndpointServer, 
     tickets = {name: scheduler.submit(name, "passage", own) for name, own in texts.items()}
     replies.held.set()
 
-    rows = {name: ticket.future.result(timeout=10) for name, ticket in tickets.items()}
+    rows = {name: ticket.future.result(timeout=60) for name, ticket in tickets.items()}
 
-    assert first.future.result(timeout=10).shape == (1, 3)
+    assert first.future.result(timeout=60).shape == (1, 3)
     assert [len(body["input"]) for _, _, body in server.requests[2:]] == [5]
     for name, vectors in rows.items():
         assert np.allclose(vectors, embedder.embed_passages(texts[name]))
@@ -171,14 +172,17 @@ def test_a_server_that_stays_busy_is_asked_three_times_and_no_more(server: Endpo
 
 
 def test_a_server_that_is_silent_costs_no_more_than_its_seconds(server: EndpointServer, replies: Replies):
-    embedder = opened(server, max_seconds=0.3)
-    asked = len(server.requests)
+    embedder = opened(server)
+    embedder._endpoint = dataclasses.replace(embedder._endpoint, max_seconds=0.3)
     replies.held = threading.Event()
+    asked, tries = len(server.requests), 0
 
-    with pytest.raises(PartUnavailable):
-        embedder.embed_query("q")
+    while len(server.requests) == asked:  # On a machine that stalls, the time may be over before it is asked.
+        tries += 1
+        with pytest.raises(PartUnavailable):
+            embedder.embed_query("q")
 
-    assert len(server.requests) == asked + 1
+    assert len(server.requests) <= asked + tries
     replies.held.set()
 
 

@@ -39,7 +39,7 @@ def test_a_part_that_is_unavailable_is_told_from_a_text_that_failed_and_its_erro
 
     scheduler = Scheduler(Gone(), threads=1, queue_texts=4)
 
-    error = scheduler.submit("a", "passage", ["text"]).future.exception(timeout=10)
+    error = scheduler.submit("a", "passage", ["text"]).future.exception(timeout=60)
 
     assert isinstance(error, PartUnavailable)
     assert error.__traceback__ is None
@@ -53,7 +53,7 @@ def test_a_model_that_gives_too_few_rows_fails_the_ticket_and_the_thread_goes_on
 
     scheduler = Scheduler(Short(), threads=1, queue_texts=4)
 
-    errors = [scheduler.submit("a", "passage", ["text"]).future.exception(timeout=10) for _ in range(2)]
+    errors = [scheduler.submit("a", "passage", ["text"]).future.exception(timeout=60) for _ in range(2)]
 
     assert [type(error) for error in errors] == [EmbeddingFailed] * 2
     scheduler.close()
@@ -63,7 +63,7 @@ def test_vectors_come_back_in_the_order_of_the_texts(model: GatedEmbedder, sched
     ticket = scheduler.submit("a", "passage", ["x", "y", "z"])
     model.allow(3)
 
-    vectors = ticket.future.result(timeout=10)
+    vectors = ticket.future.result(timeout=60)
 
     assert vectors.shape == (3, 8)
     assert np.array_equal(vectors, np.stack([toy_vector(text) for text in "xyz"]))
@@ -73,8 +73,8 @@ def test_a_question_overtakes_every_passage_that_waits(model: GatedEmbedder, bus
     book = busy.submit("a", "passage", ["p1", "p2", "p3"])
     question = busy.submit("b", "question", ["q"])
     model.allow(10)
-    question.future.result(timeout=10)
-    book.future.result(timeout=10)
+    question.future.result(timeout=60)
+    book.future.result(timeout=60)
 
     assert model.started == ["in work", "q", "p1", "p2", "p3"]
 
@@ -87,7 +87,7 @@ def test_sessions_take_turns_text_by_text(model: GatedEmbedder, busy: Scheduler)
     ]
     model.allow(10)
     for ticket in tickets:
-        ticket.future.result(timeout=10)
+        ticket.future.result(timeout=60)
 
     assert model.started[1:] == ["a1", "b1", "c1", "a2", "b2", "a3"]
 
@@ -108,7 +108,7 @@ def test_a_question_is_taken_although_the_passages_fill_their_queue(model: Gated
     question = busy.submit("b", "question", ["q"])
 
     model.allow(2)
-    assert question.future.result(timeout=10).shape == (1, 8)
+    assert question.future.result(timeout=60).shape == (1, 8)
 
 
 def test_dropping_a_session_fails_its_waiting_texts_and_nobody_elses(model: GatedEmbedder, busy: Scheduler):
@@ -118,9 +118,9 @@ def test_dropping_a_session_fails_its_waiting_texts_and_nobody_elses(model: Gate
     assert busy.drop("a") == 3
 
     model.allow(10)
-    assert kept.future.result(timeout=10).shape == (1, 8)
+    assert kept.future.result(timeout=60).shape == (1, 8)
     for ticket in dropped:
-        assert isinstance(ticket.future.exception(timeout=10), SessionExpired)
+        assert isinstance(ticket.future.exception(timeout=60), SessionExpired)
     assert model.started == ["in work", "b1"]
 
 
@@ -147,7 +147,7 @@ def test_a_cancelled_ticket_is_settled_at_once_and_its_texts_are_not_begun(model
 
     assert isinstance(cancelled.future.exception(timeout=0), SessionExpired)
     model.allow(10)
-    kept.future.result(timeout=10)
+    kept.future.result(timeout=60)
     assert model.started == ["in work", "a3"]
 
 
@@ -157,11 +157,11 @@ def test_a_text_that_breaks_the_model_fails_its_own_ticket_only(model: GatedEmbe
     whole = busy.submit("b", "passage", ["good"])
     model.allow(10)
 
-    error = broken.future.exception(timeout=10)
+    error = broken.future.exception(timeout=60)
 
     assert isinstance(error, EmbeddingFailed)
     assert error.__cause__ is None, "a cause could quote the text"
-    assert whole.future.result(timeout=10).shape == (1, 8)
+    assert whole.future.result(timeout=60).shape == (1, 8)
     assert "never begun" not in model.started
 
 
@@ -219,7 +219,7 @@ def test_texts_of_several_sessions_share_a_call_and_each_gets_its_own_vectors(ba
 
     for name, ticket in tickets.items():
         expected = np.stack([toy_vector(f"{name}{number}") for number in (1, 2, 3)])
-        assert np.array_equal(ticket.future.result(timeout=10), expected)
+        assert np.array_equal(ticket.future.result(timeout=60), expected)
     assert [len(call) for call in batched.calls] == [1, 4, 2]
 
 
@@ -227,8 +227,8 @@ def test_a_question_overtakes_calls_that_wait(batched: Batched, batching: Schedu
     book = batching.submit("a", "passage", ["p"] * 8)
     question = batching.submit("b", "question", ["q"])
     batched.allow(4)
-    question.future.result(timeout=10)
-    book.future.result(timeout=10)
+    question.future.result(timeout=60)
+    book.future.result(timeout=60)
 
     assert batched.started == ["in work", "q", "p", "p"]
 
@@ -239,8 +239,8 @@ def test_a_text_that_breaks_a_call_fails_its_own_ticket_only(batched: Batched, b
     whole = batching.submit("b", "passage", ["good", "better"])
     batched.allow(10)
 
-    assert isinstance(broken.future.exception(timeout=10), EmbeddingFailed)
-    assert np.array_equal(whole.future.result(timeout=10), np.stack([toy_vector("good"), toy_vector("better")]))
+    assert isinstance(broken.future.exception(timeout=60), EmbeddingFailed)
+    assert np.array_equal(whole.future.result(timeout=60), np.stack([toy_vector("good"), toy_vector("better")]))
 
 
 def test_a_model_that_takes_one_call_at_once_keeps_its_other_threads_for_questions():
@@ -257,7 +257,7 @@ def test_a_model_that_takes_one_call_at_once_keeps_its_other_threads_for_questio
     assert model.started == ["p1", "q"]
 
     model.allow(3)
-    question.future.result(timeout=10)
-    book.future.result(timeout=10)
+    question.future.result(timeout=60)
+    book.future.result(timeout=60)
     assert model.started == ["p1", "q", "p2"]
     scheduler.close()
