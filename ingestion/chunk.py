@@ -17,7 +17,7 @@ from ingestion.limits import CHARACTERS_PER_TOKEN
 from ingestion.outline import Heading, Outline
 from models.content import MAX_HEADINGS, Chunk, Page
 from models.errors import QuotaExceeded
-from vectorstore.tokens import TokenCounter, remember_words
+from vectorstore.tokens import TokenCounter
 
 _WORD_CHARACTERS = 2_000
 _SECTION_CHARACTERS = 20_000
@@ -52,7 +52,7 @@ class _Ruler:
     def lay_on(self, text: str) -> None:
         """Measure this text from now on."""
         self._text = text
-        self._starts = [start for start, _ in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+        self._starts = self._tokenizer.starts(text)
 
     def count(self, part: str) -> int:
         """Return about how many tokens a part of the text takes."""
@@ -73,14 +73,14 @@ class Chunker:
         self._counter = counter
         self._max_tokens = max_tokens
         self._heading_room = room // _HEADING_WINDOW_SHARE
-        # Given the tokenizer itself, each splitter would keep a copy of it, of some 250 MB, and be slower.
+        # A splitter that is given a tokenizer keeps a copy of it, and is slower than one that asks the ruler.
         self._ruler = _Ruler(counter)
         self._plain = TextSplitter.from_callback(self._ruler.count, room)
         self._headed = TextSplitter.from_callback(self._ruler.count, room - self._heading_room)
 
     def remember_words(self) -> None:
         """Count words that come again only once. For a process that ends with the one document it reads."""
-        remember_words(self._counter.tokenizer, _REMEMBERED_WORDS)
+        self._counter.tokenizer.remember_words(_REMEMBERED_WORDS)
 
     def chunks(
         self,

@@ -15,7 +15,7 @@ from processes import events, hardening
 __all__ = ["JailLimits", "JailerConfig", "main"]
 
 _KEPT_NAMES = frozenset({"HOME", "MAYFLY_SUPERVISED"})
-# A jail is two forks of some 450 MB, most of it the tokenizer: in large pages each costs a tenth. See docs/adr/0006.
+# A jail is two forks of the jailer: in large pages each costs a tenth. See docs/adr/0006.
 _LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 

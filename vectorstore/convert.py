@@ -4,7 +4,6 @@ Nothing is downloaded and nothing of the package is executed. The same source gi
 """
 
 import importlib
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,17 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from vectorstore import graph
 from vectorstore.container import Container, Floats, Vocabulary
-from vectorstore.packaged import PASSAGE_PREFIX, QUERY_PREFIX, WINDOW_TOKENS
+from vectorstore.model_folder import TOKENIZER_FILE
+from vectorstore.packaged import MODEL_FILE, PASSAGE_PREFIX, QUERY_PREFIX, WINDOW_TOKENS
+from vectorstore.tokens import PIECES_FILE
 
-MODEL_FILE = "model.onnx"
-TOKENIZER_FILE = "tokenizer.json"
 _MASK = "<mask>"
 
 
 def write_onnx(source: Container, folder: Path) -> None:
     """Write the 8-bit model and its tokenizer into an existing folder."""
     (folder / MODEL_FILE).write_bytes(graph.build(source))
-    build_tokenizer(source.vocabulary).save(str(folder / TOKENIZER_FILE), pretty=False)
+    (folder / PIECES_FILE).write_bytes(build_pieces(source.vocabulary))
 
 
 def write_sentence_transformers(source: Container, folder: Path) -> None:
@@ -39,13 +38,33 @@ def write_sentence_transformers(source: Container, folder: Path) -> None:
         (folder / name).write_text(json.dumps(value, indent=1), encoding="utf-8")
 
 
+def build_pieces(vocabulary: Vocabulary) -> bytes:
+    """Return the XLM-RoBERTa tokenizer over this vocabulary as a sentencepiece model."""
+    messages: Any = importlib.import_module("sentencepiece.sentencepiece_model_pb2")  # It has no types.
+    kinds = messages.ModelProto.SentencePiece
+    special = dict.fromkeys((vocabulary.start, vocabulary.end, vocabulary.padding), kinds.CONTROL)
+    special[vocabulary.unknown] = kinds.UNKNOWN
+    model = messages.ModelProto()
+    for id_, (piece, score) in enumerate(zip(vocabulary.pieces, vocabulary.scores, strict=True)):
+        model.pieces.add(piece=piece, score=score, type=special.get(id_, kinds.NORMAL))
+    named = {"bos": vocabulary.start, "eos": vocabulary.end, "pad": vocabulary.padding, "unk": vocabulary.unknown}
+    for name, id_ in named.items():
+        setattr(model.trainer_spec, f"{name}_id", id_)
+        setattr(model.trainer_spec, f"{name}_piece", vocabulary.pieces[id_])
+    model.trainer_spec.model_type = messages.TrainerSpec.UNIGRAM
+    model.trainer_spec.vocab_size = len(vocabulary.pieces)
+    model.normalizer_spec.CopyFrom(_unicode_folding())
+    return model.SerializeToString(deterministic=True)
+
+
 def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
-    """Return the XLM-RoBERTa unigram tokenizer over this vocabulary."""
+    """Return the XLM-RoBERTa tokenizer over this vocabulary as ``tokenizers`` has it."""
     pieces = list(zip(vocabulary.pieces, vocabulary.scores, strict=True))
     tokenizer: Any = Tokenizer(models.Unigram(pieces, unk_id=vocabulary.unknown, byte_fallback=False))
     # The joiner U+200D was a blank in the table the model was trained with; today's table deletes it.
-    steps = [normalizers.Replace("\u200d", " "), _unicode_folding(), normalizers.Replace(Regex(" {2,}"), " ")]
-    tokenizer.normalizer = normalizers.Sequence(steps)
+    folding = normalizers.Precompiled(_unicode_folding().precompiled_charsmap)
+    blanks = [normalizers.Replace(Regex(" {2,}"), " "), normalizers.Strip()]
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Replace("\u200d", " "), folding, *blanks])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     _add_special_tokens(tokenizer, vocabulary)
@@ -64,19 +83,13 @@ def _add_special_tokens(tokenizer: Any, vocabulary: Vocabulary) -> None:
     )
 
 
-def _unicode_folding() -> normalizers.Normalizer:
-    """Return sentencepiece's ``nmt_nfkc`` table. The library gives it only inside a model, so a tiny one is made."""
-    from sentencepiece import SentencePieceTrainer
+def _unicode_folding() -> Any:
+    """Return sentencepiece's ``nmt_nfkc`` rules as a ``NormalizerSpec``."""
+    from sentencepiece import SentencePieceNormalizer
 
-    messages: Any = importlib.import_module("sentencepiece.sentencepiece_model_pb2")  # It has no types.
-    written = io.BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=iter(["a b c"] * 8), model_writer=written, model_type="char", vocab_size=8,
-        hard_vocab_limit=False, normalization_rule_name="nmt_nfkc", minloglevel=2,
-    )  # fmt: skip
-    proto = messages.ModelProto()
-    proto.ParseFromString(written.getvalue())
-    return normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap)
+    messages: Any = importlib.import_module("sentencepiece.sentencepiece_model_pb2")
+    rules = SentencePieceNormalizer(rule_name="nmt_nfkc", add_dummy_prefix=True, remove_extra_whitespaces=True)
+    return messages.NormalizerSpec.FromString(rules.serialized_normalizer_spec())
 
 
 _MATRICES = {

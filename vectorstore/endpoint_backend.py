@@ -39,6 +39,7 @@ class EndpointEmbedder:
         self._answering_model: str | None = None
         try:
             self._counter = TokenCounter(tokenizer_file, prefix=config.passage_prefix)
+            self._special_tokens = len(self._counter.tokenizer.ids(""))
             self._endpoint = _open(config)
             probe, self._answering_model = self._ask(["."])
         except (EndpointRefused, EndpointUnavailable) as error:
@@ -92,10 +93,9 @@ class EndpointEmbedder:
 
     def _cut(self, text: str) -> str:
         """Return as much of a text as fits the window, so that no server has to decide what to leave out."""
-        encoded = self._counter.tokenizer.encode(text)
-        if len(encoded.ids) <= self._config.max_tokens:
-            return text
-        return text[: encoded.offsets[self._config.max_tokens - 2][1]]  # The last place is the closing token's.
+        starts = self._counter.tokenizer.starts(text)
+        room = self._config.max_tokens - self._special_tokens
+        return text if len(starts) <= room else text[: starts[room]]
 
 
 def _open(config: EndpointConfig) -> Endpoint:

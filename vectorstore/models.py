@@ -20,13 +20,14 @@ from vectorstore.container import Container, UnreadableModel
 from vectorstore.embedder import UNMEASURED, Embedder, ModelCard
 from vectorstore.endpoint import EndpointConfig
 from vectorstore.model_folder import TOKENIZER_FILE, WEIGHTS_FILE, read_json, refuse_programs, sha256_of, window_of
+from vectorstore.tokens import PIECES_FILE
 
 Backend = Literal["onnx", "sentence-transformers"]
 BackendChoice = Literal["auto", "onnx", "sentence-transformers"]
 
 PACKAGED = "packaged"
 # Grows when the same source would be converted into different files.
-CONVERSION = 1
+CONVERSION = 2
 
 _PAPERS_FILE = "mayfly.json"
 
@@ -77,7 +78,7 @@ def load(prepared: PreparedModel, *, threads: int) -> Embedder:
 
 def tokenizer_file(prepared: PreparedModel) -> Path:
     """Return the tokenizer that counts as the model does."""
-    return prepared.folder / TOKENIZER_FILE
+    return prepared.folder / (PIECES_FILE if prepared.backend == "onnx" else TOKENIZER_FILE)
 
 
 def tokenizer_of(endpoint: EndpointConfig, model_dir: Path) -> Path:

@@ -17,9 +17,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from vectorstore import graph
-from vectorstore.convert import MODEL_FILE, TOKENIZER_FILE
 from vectorstore.embedder import Batching, ModelCard, Vectors
-from vectorstore.tokens import TokenCounter
+from vectorstore.packaged import MODEL_FILE
+from vectorstore.tokens import PIECES_FILE, TokenCounter
 
 # No token stands for more characters than this, give or take runs of blanks, so nothing inside the window is lost.
 _CHARACTERS_PER_TOKEN = 64
@@ -35,7 +35,7 @@ class OnnxEmbedder:
 
     def __init__(self, folder: Path, card: ModelCard, *, threads: int) -> None:
         self.card = card
-        self._counter = TokenCounter(folder / TOKENIZER_FILE, prefix=card.passage_prefix)
+        self._counter = TokenCounter(folder / PIECES_FILE, prefix=card.passage_prefix)
         self._session = open_session(folder / MODEL_FILE)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="embed")
 
@@ -58,7 +58,7 @@ class OnnxEmbedder:
 
     def _run(self, text: str) -> Vectors:
         window = self.card.max_tokens
-        ids = self._counter.tokenizer.encode(text[: window * _CHARACTERS_PER_TOKEN]).ids
+        ids = self._counter.tokenizer.ids(text[: window * _CHARACTERS_PER_TOKEN])
         if len(ids) > window:
             ids = ids[: window - 1] + ids[-1:]  # The closing token stays.
         (vectors,) = self._session.run([graph.OUTPUT], {graph.INPUT: np.array([ids], np.int64)})

@@ -12,6 +12,7 @@ import numpy as np
 from vectorstore.container import UnreadableModel
 from vectorstore.embedder import Embedder, ModelCard, RelevanceBands, Vectors
 
+MODEL_FILE = "model.onnx"
 NAME = "multilingual-e5-small"
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 WINDOW_TOKENS = 512

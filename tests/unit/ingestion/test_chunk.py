@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ingestion.chunk import Chunker, passage
@@ -8,7 +10,10 @@ from ingestion.outline import compose
 from models.content import Chunk, Page
 from tests.support import library
 from tests.support.jails import DOCUMENTS, token_counter
-from vectorstore.tokens import TokenCounter, forget_words
+from vectorstore.container import Container
+from vectorstore.convert import build_tokenizer
+from vectorstore.packaged import weights_file
+from vectorstore.tokens import TokenCounter
 
 CHUNKER = Chunker(token_counter(), max_tokens=224)
 GUIDE = """# Birds
@@ -109,14 +114,13 @@ def test_a_chunk_that_surely_fits_is_made_into_tokens_once(monkeypatch: pytest.M
     assert counted == ["Birds"], "the path of headings, and no passage"
 
 
-def test_remembering_words_changes_no_chunk() -> None:
-    counter = token_counter()
+def test_remembering_words_changes_no_chunk(tmp_path: Path) -> None:
+    tokenizer = tmp_path / "tokenizer.json"
+    build_tokenizer(Container(weights_file()).vocabulary).save(str(tokenizer))
     composed = compose(1, RawPage(tuple(map(Block, library.ENGLISH))), markdown=False)
-    chunker = Chunker(counter, max_tokens=96)
+    chunker = Chunker(TokenCounter(tokenizer), max_tokens=96)
     before = chunker.chunks([composed], max_chunks=1000)
 
     chunker.remember_words()
-    try:
-        assert [chunker.chunks([composed], max_chunks=1000) for _ in range(2)] == [before, before]
-    finally:
-        forget_words(counter.tokenizer)
+
+    assert [chunker.chunks([composed], max_chunks=1000) for _ in range(2)] == [before, before]

@@ -25,7 +25,7 @@ def test_the_packaged_model_becomes_onnx_under_its_hash(first: models.PreparedMo
     assert first.backend == "onnx"
     assert first.card.sha256 == packaged.SHA256 == models.sha256_of(packaged.weights_file())
     assert packaged.SHA256[:12] in first.folder.name
-    assert sorted(contents(first.folder)) == ["mayfly.json", "model.onnx", "tokenizer.json"]
+    assert sorted(contents(first.folder)) == ["mayfly.json", "model.onnx", "tokenizer.model"]
     assert models.tokenizer_file(first).is_file()
 
 
