@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vectorstore.terms import fold, grams_of, occurrences, terms_of
+from vectorstore.terms import fold, grams_of, occurrences, terms_of, terms_of_each
 
 
 def common(one: str, other: str) -> int:
@@ -51,6 +51,11 @@ def test_every_occurrence_is_told_with_its_text():
 
     assert len(set(terms.tolist())) == 1
     assert sorted(places.tolist()) == [0, 0, 2]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "la", ""], ["one two", "", "蜉蝣", "two one two"]])
+def test_many_texts_in_one_pass_have_the_terms_of_each(texts: list[str]):
+    assert [each.tolist() for each in terms_of_each(texts)] == [terms_of(text).tolist() for text in texts]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\ud800", "!?", "\U0001f98b", "a" * 100_000])
