@@ -317,15 +317,12 @@ def _deployment(
 ) -> "Deployment":
     """Return the service to be searched: one made for this run, or the one that the settings tell."""
     from api.proving.deployment import Deployment
-    from api.throw_away import throw_away_service
+    from api.proving.thrown_away import deployed
 
-    if not throw_away:
-        settings = _settings()
-        return Deployment(url or f"http://{settings.host}:{settings.port}", settings)
-    made = running.enter_context(throw_away_service(console))
-    own = {"data_dir": made.folder / "data", "runtime_dir": made.folder / "run"}
-    settings = _settings().model_copy(update=own | {"database_url": None, "database_url_file": None})
-    return Deployment(made.url, settings, made.log)
+    settings = _settings()
+    if throw_away:
+        return running.enter_context(deployed(settings, console))
+    return Deployment(url or f"http://{settings.host}:{settings.port}", settings)
 
 
 def _explained(error: Exception) -> tuple[int | None, str]:  # noqa: PLR0911  # One return for each kind.

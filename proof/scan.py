@@ -96,17 +96,25 @@ class Scanner:
 
         Raises ``psutil.NoSuchProcess`` for one that ended, and ``PermissionError`` for one that may not be read.
         """
-        hits: Hits = Counter()
+        return sum(self._by_region(process, list(regions(process.pid))), Counter())
+
+    def sees(self, process: psutil.Process) -> bool:
+        """Say whether any needle is in a process's memory; raises as ``in_memory`` does.
+
+        Begins at the end, where the stack is and with it the process's arguments, and reads no further than it must.
+        """
+        return any(self._by_region(process, list(regions(process.pid))[::-1]))
+
+    def _by_region(self, process: psutil.Process, parts: Iterable[tuple[int, int]]) -> Iterator[Hits]:
         try:
             memory = os.open(f"/proc/{process.pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise psutil.NoSuchProcess(process.pid) from None
         try:
-            for start, end in regions(process.pid):
-                hits += self._windows(lambda offset, size: self._read_memory(memory, offset, size), start, end)
+            for start, end in parts:
+                yield self._windows(lambda offset, size: self._read_memory(memory, offset, size), start, end)
         finally:
             os.close(memory)
-        return hits
 
     def _in_regular_file(self, path: Path, *, follow: bool = False) -> Hits:
         is_file = path.is_file() and (follow or not path.is_symlink())

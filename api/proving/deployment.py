@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from api.proving.world import Site
 from api.settings import Settings
 
 _PEER_CREDENTIALS = struct.Struct("iII")
@@ -31,11 +32,15 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A running service. ``log`` is the file it logs to, or ``None`` where that is to be found out."""
+    """A running service. ``log`` is the file it logs to, or ``None`` where that is to be found out.
+
+    ``site`` is what links of the run may lead to, ``None`` where there is no such site.
+    """
 
     url: str
     settings: Settings
     log: Path | None = None
+    site: Site | None = None
 
     def host(self) -> psutil.Process:
         """Return the process that holds the sessions. Raises ``NotOnThisMachine``."""

@@ -6,7 +6,7 @@ Owns the order of things, which is the argument: first everything is found where
 import contextlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -16,18 +16,20 @@ from rich.console import Console
 
 from api import weaknesses
 from api.client import Client
+from api.proving.crowd import Crowd
 from api.proving.deployment import Deployment
-from api.proving.markers import HELD, Markers
+from api.proving.markers import HELD, HELD_OF_LINKS, Markers
 from api.proving.places import Place, places
 from api.proving.search import Look, Search
 from api.proving.sheet import Finding, PlaceReport, Sheet, times_of
-from api.proving.visit import WAYS, Visit
+from api.proving.visit import WAYS, Visit, Way
 from models import database_files
 from models.database import Database
 from vectorstore import models as embedding_models
 from vectorstore.embedder import Embedder
 
-_MAX_SOUGHT = 300
+# Who left his session alone is waited for so long; the proof of a service with a longer idle time leaves that out.
+MAX_IDLE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class Before:
 
     held: Counter[str]
     places: dict[str, Look]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is tried with this deployment, and what is not: ``not_tried`` says why."""
+
+    ways: tuple[Way, ...]
+    links_allowed: bool
+    not_tried: tuple[str, ...]
+    held: tuple[str, ...]
 
 
 def prove(deployment: Deployment, console: Console, *, sessions: int) -> Sheet:
@@ -47,51 +59,60 @@ def prove(deployment: Deployment, console: Console, *, sessions: int) -> Sheet:
     deployment.insist_on_rights()
     begun, since = time.monotonic(), time.time() - 1
     began_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
-    with Client(deployment.url) as client:
-        links_allowed = bool(client.assurance()["links_allowed"])
-    embedder = _embedder(deployment)
-    with _database(deployment) as database, contextlib.ExitStack() as visits:
-        console.print(f"[bold]before[/]    {sessions} short sessions")
-        earlier = [_short(deployment, number, embedder) for number in range(sessions)]
-        full = [Visit(deployment, Markers(f"{way} session"), way) for way in WAYS]
-        for visit in [*earlier, *full]:
-            visits.callback(visit.erase)
-        stolen = [_fill(visit, embedder, links_allowed=links_allowed) for visit in full]
-        sought = [*earlier[:: 1 + len(earlier) // _MAX_SOUGHT], *full]
-        needles = [needle for visit in sought for needle in visit.markers.needles()]
+    scenario, embedder = _scenario(deployment), _embedder(deployment)
+    with _database(deployment) as database, contextlib.ExitStack() as accounts:
+        crowd = Crowd(deployment, embedder)
+        accounts.callback(crowd.erase)
+        crowd.come_and_go(sessions, lambda ended: console.print(f"[bold]before[/]    {ended} of {sessions} sessions"))
+        full, stolen = list[Visit](), list[bytes | None]()
+        for way in scenario.ways:
+            full.append(Visit(deployment, Markers(f"{way} session"), way))
+            accounts.callback(full[-1].erase)
+            stolen.append(_fill(full[-1], embedder, links_allowed=scenario.links_allowed))
+        needles = [needle for each in (crowd, *full) for needle in each.markers.needles()]
         search = Search(deployment, needles, since=since)
         console.print(f"[bold]search[/]    while {len(full)} sessions live: {len(needles)} byte strings")
         before = _search_before(search, deployment, list(places(deployment, database)), full)
         for visit in full:
             visit.end()
-            console.print(f"[bold]end[/]       by {visit.way}: {visit.seconds[visit.way] * 1000:.0f} ms")
+            console.print(f"[bold]end[/]       {visit.step}: {visit.seconds[visit.step][-1] * 1000:.0f} ms")
         console.print("[bold]search[/]    after their end")
         reports = [*_search_after(search, deployment, database, before), _swap()]
-    missing = _missing(before.held, full)
+    missing = (*_missing(crowd.held, crowd.sought), *_missing(before.held, _kinds(full, scenario.held)))
     return Sheet(
         holds=not missing and all(report.verdict == "clear" for report in reports),
         software=f"mayfly {metadata.version('mayfly')}",
         begun_at=began_at,
         seconds=round(time.monotonic() - begun, 1),
-        sessions=len(earlier) + len(full),
-        faults=_faults(),
-        held_before={kind: sum(before.held[visit.markers.kind(kind)] for visit in full) for kind in HELD},
+        sessions=sessions + len(full),
+        faults=_faults(scenario),
+        held_before={kind: sum(before.held[name] for name in _kinds(full, (kind,))) for kind in scenario.held},
         missing=missing,
         ciphertexts=sum(segment is not None for segment in stolen),
         places=tuple(reports),
-        times=times_of(_steps([*earlier, *full])),
-        not_tried=() if links_allowed else ("a link, because this deployment allows none",),
+        times=times_of(_steps([crowd.seconds, *(visit.seconds for visit in full)])),
+        not_tried=scenario.not_tried,
+        memory=crowd.growth(),
     )
 
 
-def _short(deployment: Deployment, number: int, embedder: Embedder | None) -> Visit:
-    """Open, fill with one note and end a session, each in the next way."""
-    visit = Visit(deployment, Markers("earlier sessions", lean=True), WAYS[number % len(WAYS)])
-    visit.read_note()
-    if embedder is not None:
-        visit.markers.learn_vector(embedder)
-    visit.end()
-    return visit
+def _scenario(deployment: Deployment) -> Scenario:
+    """Ask the service what it allows and how long it would let a session wait."""
+    with Client(deployment.url) as client:
+        links_allowed = bool(client.assurance()["links_allowed"])
+        idle_seconds = float(client.limits()["idle_timeout_seconds"])
+    expires = idle_seconds <= MAX_IDLE_SECONDS
+    not_tried = {
+        f"a session that runs out of time, because that takes {idle_seconds:.0f} s here": not expires,
+        "a link, because this deployment allows none": not links_allowed,
+        "a page behind a link, only a name that nobody knows": links_allowed and deployment.site is None,
+    }
+    return Scenario(
+        ways=(*WAYS, "expiry") if expires else WAYS,
+        links_allowed=links_allowed,
+        not_tried=tuple(what for what, applies in not_tried.items() if applies),
+        held=HELD if deployment.site is None else (*HELD, *HELD_OF_LINKS),
+    )
 
 
 def _fill(visit: Visit, embedder: Embedder | None, *, links_allowed: bool) -> bytes | None:
@@ -152,24 +173,29 @@ def _swap() -> PlaceReport:
     return PlaceReport(place="swap", verdict="clear", reason="none is active")
 
 
-def _missing(held: Counter[str], full: Sequence[Visit]) -> tuple[str, ...]:
+def _kinds(full: Sequence[Visit], kinds: Sequence[str]) -> list[str]:
+    return [visit.markers.kind(kind) for visit in full for kind in kinds]
+
+
+def _missing(held: Counter[str], sought: Sequence[str]) -> tuple[str, ...]:
     """Return what was never found, so that its absence afterwards would prove nothing."""
-    kinds = [visit.markers.kind(kind) for visit in full for kind in HELD]
-    return tuple(f"{kind} was not found while its session lived" for kind in kinds if not held[kind])
+    return tuple(f"{kind} was not found while its session lived" for kind in sought if not held[kind])
 
 
-def _faults() -> tuple[str, ...]:
+def _faults(scenario: Scenario) -> tuple[str, ...]:
+    alone = ("one left alone in the middle of its upload until it ran out of time",)
     return (
         "one signed out, one ended by the hook, one whose process was killed",
         "each with an upload that was still dripping in",
+        *(alone if "expiry" in scenario.ways else ()),
     )
 
 
-def _steps(visits: Sequence[Visit]) -> dict[str, list[float]]:
+def _steps(visits: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
     steps: defaultdict[str, list[float]] = defaultdict(list)
     for visit in visits:
-        for step, seconds in visit.seconds.items():
-            steps[step].append(seconds)
+        for step, seconds in visit.items():
+            steps[step] += seconds
     return dict(steps)
 
 

@@ -91,8 +91,8 @@ class Search:
 
         def look() -> tuple[Hits, Hits]:
             arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-            own = Scanner([Needle("arguments", "bytes", arguments)]).in_memory(process)
-            control = self._control_in_memory() if own else Counter()
+            own = Scanner([Needle("arguments", "bytes", arguments)]).sees(process)
+            control: Hits = self._control_in_memory() if own else Counter()
             return control, self._scanner.in_memory(process)
 
         return self._looked(look)

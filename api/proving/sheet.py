@@ -42,8 +42,26 @@ class StepTimes(msgspec.Struct, frozen=True):
     max: float
 
 
+class MemoryUse(msgspec.Struct, frozen=True):
+    """What one process held, shared pages included, before and after so many of the earlier sessions."""
+
+    process: str
+    sessions: int
+    before_bytes: int
+    after_bytes: int
+
+    @property
+    def bytes_a_thousand(self) -> float:
+        """How much it grew a thousand sessions."""
+        return (self.after_bytes - self.before_bytes) * 1000 / self.sessions
+
+
 class Sheet(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of one run. ``holds`` only where every place is clear and nothing is missing."""
+    """The outcome of one run. ``holds`` only where every place is clear and nothing is missing.
+
+    ``not_tried`` names what this deployment does not do, or not in the time of a run. That is not a reason not to hold:
+    what it does not do leaves nothing. What was done and could not be searched for is unproven, and is one.
+    """
 
     holds: bool
     software: str
@@ -57,6 +75,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[PlaceReport, ...]
     times: tuple[StepTimes, ...]
     not_tried: tuple[str, ...] = ()
+    memory: tuple[MemoryUse, ...] = ()
 
 
 def times_of(steps: dict[str, list[float]]) -> tuple[StepTimes, ...]:
@@ -81,6 +100,7 @@ def page(sheet: Sheet) -> str:
         *(f"Not tried: {what}." for what in sheet.not_tried),
         _places(sheet.places),
         _times(sheet.times),
+        *([_memory(sheet.memory)] if sheet.memory else []),
         "Compressed or encrypted copies, the kernel's socket buffers and pages that are free cannot be searched.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -109,6 +129,16 @@ def _times(times: Sequence[StepTimes]) -> str:
             *(f"| {each.step} | {each.times} | {each.p50:.3f} | {each.p95:.3f} | {each.max:.3f} |" for each in times),
         ]
     )
+
+
+def _memory(uses: Sequence[MemoryUse]) -> str:
+    head = "| Memory of | Sessions between | Before MB | After MB | MB more a 1,000 |\n|---|---|---|---|---|"
+    lines = [
+        f"| {use.process} | {use.sessions} | {use.before_bytes / 1e6:.1f} | {use.after_bytes / 1e6:.1f} "
+        f"| {use.bytes_a_thousand / 1e6:.2f} |"
+        for use in uses
+    ]
+    return "\n".join([head, *lines])
 
 
 def _figures(seconds: Sequence[float]) -> tuple[float, float, float]:

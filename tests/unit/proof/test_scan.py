@@ -109,6 +109,8 @@ def test_a_marker_in_the_memory_of_a_process_is_found_and_another_is_not() -> No
     with holding(marker.encode()) as process:
         assert residue.in_memory([process], marker) != {}
         assert residue.in_memory([process], new_marker()) == {}
+        assert residue.scanner(marker).sees(process)
+        assert not residue.scanner(new_marker()).sees(process)
 
 
 def test_memory_is_searched_where_no_file_lies_behind_it_and_it_cannot_be_written() -> None:
