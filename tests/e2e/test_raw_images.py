@@ -9,9 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-import warnings
-from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,22 +18,14 @@ import pytest
 from api.proving.markers import Markers
 from api.proving.visit import WAYS, Visit
 from proof.needles import Needle, new_marker
-from proof.scan import Hits, Scanner
+from proof.scan import Scanner
 from tests.support import mariadb
 from tests.support.deployed import deployment
 from tests.support.embedders import packaged
-from tests.support.images import CannotMount, disk
+from tests.support.images import NO_IMAGE, Image, bench
 from tests.support.service import FOR_TESTS, MEMORY, Service, free_port
 
-NO_IMAGE = "no raw blocks were searched, files instead"
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """A folder that a program writes to, and a search of all that was ever written there."""
-
-    folder: Path
-    search: Callable[[Scanner], Hits]
+DISK_MIB = 320
 
 
 @dataclass
@@ -47,20 +37,6 @@ class ServiceOnDisk(Service):
     @property
     def runtime_dir(self) -> Path:
         return self.memory
-
-
-@contextlib.contextmanager
-def bench(folder: Path) -> Generator[Bench]:
-    """Yield a folder on a disk of its own; where none can be made, a plain folder."""
-    folder.mkdir()
-    with contextlib.ExitStack() as mounted:
-        try:
-            made = mounted.enter_context(disk(folder))
-        except CannotMount as reason:
-            warnings.warn(f"{NO_IMAGE}: {reason}", RuntimeWarning, stacklevel=2)
-            yield Bench(folder, lambda scanner: sum(scanner.in_files([folder]).values(), Counter()))
-        else:
-            yield Bench(made.folder, lambda scanner: scanner.in_file(made.image))
 
 
 @contextlib.contextmanager
@@ -118,7 +94,7 @@ def go_through_sessions(service: Service, disks: Sequence[Path]) -> Sequence[Vis
 def test_no_block_of_the_service_s_disk_or_its_database_s_disk_ever_held_a_session(tmp_path: Path) -> None:
     word = new_marker()
     with contextlib.ExitStack() as benches:
-        own, other = (benches.enter_context(bench(tmp_path / name)) for name in ("service", "database"))
+        own, other = (benches.enter_context(bench(tmp_path / name, mib=DISK_MIB)) for name in ("service", "database"))
         with mariadb.running(other.folder) as server, service_on(own.folder, server.new_database()) as service:
             plant_and_delete(own.folder, word)
             plant_and_delete(other.folder, word)
@@ -131,7 +107,7 @@ def test_no_block_of_the_service_s_disk_or_its_database_s_disk_ever_held_a_sessi
         scanner = Scanner([*needles, *ids, Needle("planted", "utf-8", word.encode())])
 
         hits = {name: each.search(scanner) for name, each in (("service", own), ("database", other))}
-        is_raw = own.folder.name == "disk"
+        is_raw = isinstance(own, Image)
 
     for name, found in hits.items():
         assert found["planted", "utf-8"] >= 1000 or not is_raw, f"deleted files of {name} were not seen"

@@ -6,9 +6,14 @@ prove is not proven there, and it fails rather than says otherwise.
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
+
+import pytest
+
+_SYSTEM = (os.defpath, "/usr/sbin", "/sbin")
 
 
 class Unmountable(RuntimeError):
@@ -35,16 +40,16 @@ def ram_disk(folder: Path, *, kib: int) -> Generator[Path]:
 
 
 def make_image(file: Path, *, mib: int) -> None:
-    """Make a file that holds an empty ext4 file system."""
+    """Make a file that holds an empty ext4 file system, which keeps the blocks of what is deleted."""
     with file.open("wb") as image:
         image.truncate(mib * 1024 * 1024)
-    _run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0", str(file))
+    _run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,nodiscard", str(file))
 
 
 @contextlib.contextmanager
 def image_mounted(file: Path, folder: Path) -> Generator[Path]:
     """Mount an image; its journal is played back first, as after a power cut."""
-    with mounted(folder, "-o", "loop", str(file)) as disk:
+    with mounted(folder, "-o", "loop,nodiscard", str(file)) as disk:
         yield disk
 
 
@@ -65,7 +70,20 @@ def filled(disk: Path) -> Generator[None]:
         filler.unlink()
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, check=False)
+def refuse_to_mount(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Make this machine one that mounts nothing, for a test: ``mount`` answers as it does to whoever may not."""
+    programs = folder / "programs"
+    programs.mkdir()
+    mount = programs / "mount"
+    mount.write_text("#!/bin/sh\necho 'mount: only root can do that' >&2\nexit 1\n", encoding="ascii")
+    mount.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+
+
+def _run(program: str, *arguments: str) -> None:
+    found = shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), *_SYSTEM)))
+    if found is None:
+        raise Unmountable(f"{program} is not installed")
+    done = subprocess.run([found, *arguments], capture_output=True, check=False)
     if done.returncode:
-        raise Unmountable(f"{' '.join(command)}: {done.stderr.decode().strip()}")
+        raise Unmountable(f"{program} {' '.join(arguments)}: {done.stderr.decode(errors='replace').strip()}")

@@ -26,6 +26,11 @@ def frozen(pid: int) -> Generator[None]:
 def freeze(pid: int) -> None:
     """Stop a process and return when none of its threads runs any more."""
     os.kill(pid, signal.SIGSTOP)
+    await_stopped(pid)
+
+
+def await_stopped(pid: int) -> None:
+    """Return when none of a process's threads runs any more, whoever stopped it."""
     end = time.monotonic() + _SECONDS
     while not all(_state(task) in {"T", "Z", None} for task in Path(f"/proc/{pid}/task").iterdir()):
         if time.monotonic() > end:

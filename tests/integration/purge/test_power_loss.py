@@ -1,14 +1,13 @@
 """The database dies in the middle of a purge, or the whole machine loses its power: what was acknowledged stands."""
 
-import hashlib
+import contextlib
 import os
 import random
 import secrets
 import shutil
 import signal
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,10 @@ from models.sessions import service as sessions
 from sessions.purge import PurgeParts
 from sessions.sweep import sweep
 from tests.support import mariadb, residue
-from tests.support.disks import image_mounted, make_image
-from tests.support.freezing import freeze
+from tests.support.disks import refuse_to_mount
+from tests.support.freezing import await_stopped, freeze
 from tests.support.hosting import Hosting, Session
+from tests.support.images import NO_IMAGE, Bench, Copy, Plain, bench
 from tests.support.purger import Mortal, Purger, purger
 from tests.support.purging import SIGNER, TEXT, Folders, World, parts_of
 from tests.support.record import sign_up
@@ -65,10 +65,10 @@ def test_a_database_killed_in_a_purge_forgets_nothing_that_it_acknowledged(
         whole_seconds = mortal.seconds_of_a_purge()
         for _ in range(REPEATS):
             session = world.open_with_document()
-            killable.begin(mortal.order(session))
-            time.sleep(moments.uniform(0, whole_seconds))
-            server.kill()
-            acknowledged = killable.end() == 0
+            moment = moments.uniform(0, whole_seconds)
+            killable.points.arm("purging", f"kill_other_after {moment} {server.process.pid}")
+            acknowledged = killable.run(mortal.order(session)) == 0
+            server.kill()  # It is dead already, unless the purge was faster than the others.
             server.start()
 
             assert not acknowledged or world.row(session.session_id).state == "ended"
@@ -78,40 +78,43 @@ def test_a_database_killed_in_a_purge_forgets_nothing_that_it_acknowledged(
         database.dispose()
 
 
+@pytest.fixture(params=["image", "files"])
+def small_disk(request: pytest.FixtureRequest, disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A disk for a SQLite record; under "files" nothing can be mounted, as on a machine that forbids it."""
+    if request.param == "files":
+        refuse_to_mount(monkeypatch, disk)
+    with bench(disk / "bench", mib=32) as made:
+        assert isinstance(made, Plain) or request.param == "image"
+        yield made
+
+
+@pytest.mark.filterwarnings(f"default:{NO_IMAGE}")
 def test_power_lost_in_a_purge_leaves_a_sqlite_record_that_the_next_start_finishes(
-    disk: Path, lasting_host: Hosting, accounts: Accounts, killable: Purger, moments: random.Random
+    small_disk: Bench, disk: Path, lasting_host: Hosting, accounts: Accounts, killable: Purger, moments: random.Random
 ):
-    image = disk / "image"
-    make_image(image, mib=32)
-    with image_mounted(image, disk / "mounted") as folder:
-        database = Database(f"sqlite:///{folder / 'record.sqlite'}")
-        database.migrate()
-        world = World(database, lasting_host, sign_up(database, accounts).user_id)
-        mortal = Mortal(world, killable, disk / "receipt-key")
-        whole_seconds = mortal.seconds_of_a_purge()
-        for _ in range(REPEATS):
-            session = world.open_with_document()
-            acknowledged = pull_the_plug(mortal, session, moments.uniform(0, 1.2 * whole_seconds), image, [])
-
-            with image_mounted(disk / "copy", disk / "booted") as booted:
-                after = Database(f"sqlite:///{booted / 'record.sqlite'}")
-                with after.transaction() as db:
-                    assert db.execute(text("PRAGMA integrity_check")).scalar() == "ok"
-                boot_and_check(after, session, acknowledged)
-                after.dispose()
-            assert_holds_no_word(disk / "copy", session)
-        database.dispose()
+    database = Database(f"sqlite:///{small_disk.folder / 'record.sqlite'}")
+    database.migrate()
+    world = World(database, lasting_host, sign_up(database, accounts).user_id)
+    mortal = Mortal(world, killable, disk / "receipt-key")
+    whole_seconds = mortal.seconds_of_a_purge()
+    for _ in range(REPEATS):
+        session = world.open_with_document()
+        moment = moments.uniform(0, 1.2 * whole_seconds)
+        with power_lost(mortal, session, moment, small_disk, []) as (booted, acknowledged):
+            after = Database(f"sqlite:///{booted.folder / 'record.sqlite'}")
+            with after.transaction() as db:
+                assert db.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+            boot_and_check(after, session, acknowledged)
+            after.dispose()
+            assert_holds_no_word(booted.held, session)
+    database.dispose()
 
 
+@pytest.mark.filterwarnings(f"default:{NO_IMAGE}")
 def test_power_lost_in_a_purge_leaves_a_mariadb_record_that_the_next_start_finishes(
     disk: Path, lasting_host: Hosting, accounts: Accounts, killable: Purger, moments: random.Random
 ):
-    image = disk / "image"
-    make_image(image, mib=400)
-    with (
-        image_mounted(image, disk / "mounted") as folder,
-        mariadb.running(folder, more=DURABLE) as server,
-    ):
+    with bench(disk / "bench", mib=400) as large, mariadb.running(large.folder, more=DURABLE) as server:
         database = Database(server.new_database())
         database.migrate()
         world = World(database, lasting_host, sign_up(database, accounts).user_id)
@@ -119,57 +122,43 @@ def test_power_lost_in_a_purge_leaves_a_mariadb_record_that_the_next_start_finis
         moment = moments.uniform(0, mortal.seconds_of_a_purge())
         session = world.open_with_document()
 
-        acknowledged = pull_the_plug(mortal, session, moment, image, [server.process.pid])
-
-        with image_mounted(disk / "copy", disk / "booted") as booted:
-            second = server.on_copy(booted)
+        with power_lost(mortal, session, moment, large, [server.process.pid]) as (booted, acknowledged):
+            second = server.on_copy(booted.folder)
             second.start()
             after = Database(second.url(str(database.url.database)))
             boot_and_check(after, session, acknowledged)
             after.dispose()
             second.stop()
-        assert_holds_no_word(disk / "copy", session)
+            assert_holds_no_word(booted.held, session)
         database.dispose()
 
 
-def pull_the_plug(mortal: Mortal, session: Session, seconds: float, image: Path, also: list[int]) -> bool:
-    """Copy the disk as it is in the middle of a purge, without what was not yet written through to it.
+@contextlib.contextmanager
+def power_lost(
+    mortal: Mortal, session: Session, seconds: float, disk: Bench, also: list[int]
+) -> Generator[tuple[Copy, bool]]:
+    """Yield a copy of the disk as it is in the middle of a purge, and let the purge go on.
 
-    Returns whether the purge was done, and so acknowledged, before that moment.
+    With it, whether the purge was done, and so acknowledged, before that moment.
     """
     done = mortal.points.folder / "signed.reached"
     mortal.points.arm("signed", "hold")
+    mortal.points.arm("purging", f"stop_after {seconds}")
     child = mortal.killable.begin(mortal.order(session))
-    time.sleep(seconds)
-    stopped = [child, *also]
-    for pid in stopped:
-        freeze(pid)
-    acknowledged = done.exists()
-    copy_at_rest(image, image.with_name("copy"))
-    for pid in stopped:
-        os.kill(pid, signal.SIGCONT)
-    mortal.points.await_reached("signed")
-    mortal.points.release("signed")
-    assert mortal.killable.end() == 0
-    return acknowledged
-
-
-def copy_at_rest(image: Path, copy: Path) -> None:
-    """Copy an image at one moment: the kernel may still write to it, so it is copied until two copies are the same."""
-    before = b""
-    copy.unlink(missing_ok=True)  # A loop device may still hold the one before.
-    for _ in range(50):
-        copy.write_bytes(image.read_bytes())
-        after = digest_of(copy)
-        if after == before:
-            return
-        before = after
-    raise TimeoutError("the image did not come to rest")
-
-
-def digest_of(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "blake2b").digest()
+    with contextlib.ExitStack() as copies:
+        try:
+            await_stopped(child)
+            for pid in also:
+                freeze(pid)
+            acknowledged = done.exists()
+            copy = copies.enter_context(disk.copied())
+        finally:
+            for pid in (child, *also):
+                os.kill(pid, signal.SIGCONT)
+        mortal.points.await_reached("signed")
+        mortal.points.release("signed")
+        assert mortal.killable.end() == 0
+        yield copy, acknowledged
 
 
 def boot_and_check(after: Database, session: Session, acknowledged: bool) -> None:
@@ -195,9 +184,8 @@ def assert_ended(parts: PurgeParts, session: Session) -> None:
     assert row.end_reason in {"sign_out", "crash"}
 
 
-def assert_holds_no_word(image: Path, session: Session) -> None:
+def assert_holds_no_word(held: bytes, session: Session) -> None:
     name, words = TEXT
-    held = image.read_bytes()
     assert session.session_id.encode() in held, "the record never reached the disk, so its silence proves nothing"
     assert words not in held
     assert name.encode() not in held

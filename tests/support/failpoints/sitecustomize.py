@@ -6,12 +6,14 @@ which a test arms a point by writing a file; each armed point strikes once (see 
 """
 
 import contextlib
+import ctypes
 import errno
 import functools
 import importlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -51,6 +53,7 @@ POINTS: dict[str, tuple[str, str, Literal["before", "after"]]] = {
     "verify": ("sessions.purge", "_Work.verify", "after"),
     "writing_receipt": ("models.receipts.service", "add", "before"),
     "signed": ("sessions.purge", "_Work.sign", "after"),
+    "purging": ("sessions.purge", "purge", "before"),
     "sweeping": ("sessions.sweep", "_due", "before"),
     "ending_lease": ("sessions.leases", "Leases.end", "after"),
     "forking": ("os", "fork", "before"),
@@ -138,6 +141,51 @@ def _kill(_result: Any, _detail: str, _reached: Path) -> Any:
     time.sleep(_HELD_SECONDS)  # The signal ends the process before it can do anything else.
 
 
+def _kill_later(result: Any, detail: str, _reached: Path) -> Any:
+    _signal_later(signal.SIGKILL, float(detail))
+    return result
+
+
+def _stop_later(result: Any, detail: str, _reached: Path) -> Any:
+    _signal_later(signal.SIGSTOP, float(detail))
+    return result
+
+
+def _kill_other_later(result: Any, detail: str, _reached: Path) -> Any:
+    seconds, pid = detail.split()
+
+    def strike() -> None:
+        time.sleep(float(seconds))
+        os.kill(int(pid), signal.SIGKILL)
+
+    sys.setswitchinterval(0.0005)  # So that this thread need not wait for the other's turn to end.
+    threading.Thread(target=strike, daemon=True).start()
+    return result
+
+
+class _Event(ctypes.Structure):
+    """``struct sigevent``, with the room that the kernel reads."""
+
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signal", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("_", ctypes.c_byte * 48),
+    )
+
+
+def _signal_later(number: signal.Signals, seconds: float) -> None:
+    """Let the kernel send this process a signal after a while of its life, whatever it does then and who else runs."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    timer = ctypes.c_void_p()
+    event = _Event(None, number, 0)
+    once = (ctypes.c_long * 4)(0, 0, int(seconds), max(1, int(seconds % 1 * 1e9)))
+    if libc.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)) != 0:
+        raise OSError(ctypes.get_errno(), "timer_create")
+    if libc.timer_settime(timer, 0, once, None) != 0:
+        raise OSError(ctypes.get_errno(), "timer_settime")
+
+
 def _raise(_result: Any, _detail: str, _reached: Path) -> Any:
     raise RuntimeError("a failpoint")
 
@@ -171,6 +219,9 @@ def _spoil(result: Any, detail: str, _reached: Path) -> Any:
 
 _ACTIONS: dict[str, Callable[[Any, str, Path], Any]] = {
     "kill9": _kill,
+    "kill9_after": _kill_later,
+    "stop_after": _stop_later,
+    "kill_other_after": _kill_other_later,
     "raise": _raise,
     "enospc": _disk_full,
     "eagain": _no_process,
