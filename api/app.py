@@ -59,7 +59,7 @@ _ROUTERS = (
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, tracer_secret: bytes = b"") -> FastAPI:
     """Return the application. Nothing is opened or started before its lifespan begins."""
     app = FastAPI(
         title="Mayfly",
@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    app.state.tracer_secret = tracer_secret
     app.state.metrics = Metrics()
     app.state.progress = resources.Progress()
     for router in _ROUTERS:
@@ -114,7 +115,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    built = await run_in_threadpool(resources.build, app.state.settings, app.state.metrics)
+    state = app.state
+    built = await run_in_threadpool(resources.build, state.settings, state.metrics, state.tracer_secret)
     app.state.resources = built
     app.state.watchers = Watchers(app.state.progress)
     sweeper = Sweeper(built, app.state.progress)

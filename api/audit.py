@@ -25,6 +25,7 @@ class Audited:
 
     ``overdue``: started, should have ended by now, and did not. ``late``: ended after it should have. ``unstarted``:
     ended without a start, as sessions do that were open when the log began. ``open_starts`` may still be open.
+    ``residue``: the purge found something of its session.
     """
 
     checkpoint: Checkpoint
@@ -34,11 +35,12 @@ class Audited:
     overdue: tuple[int, ...]
     late: tuple[int, ...]
     unstarted: tuple[int, ...]
+    residue: tuple[int, ...] = ()
 
     @property
     def is_clean(self) -> bool:
-        """Whether every session that should have ended has one end, in time."""
-        return not self.overdue and not self.late
+        """Whether every session that should have ended has one end, in time, and nothing of it was found."""
+        return not self.overdue and not self.late and not self.residue
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class _Books:
     ended: set[str] = field(default_factory=set[str])
     late: list[int] = field(default_factory=list[int])
     unstarted: list[int] = field(default_factory=list[int])
+    residue: list[int] = field(default_factory=list[int])
 
     def enter(self, index: int, entry: Entry) -> None:
         if isinstance(entry, Start):
@@ -62,6 +65,8 @@ class _Books:
         if entry.receipt in self.ended:
             raise LogRefuted(f"entry {index} ends a session a second time")
         self.ended.add(entry.receipt)
+        if entry.residue:
+            self.residue.append(index)
         _, start = self.starts.get(entry.receipt, (0, None))
         if start is None:
             self.unstarted.append(index)
@@ -100,6 +105,7 @@ def _verdict(newest: Checkpoint, books: _Books, moment: datetime) -> Audited:
         overdue=overdue,
         late=tuple(books.late),
         unstarted=tuple(books.unstarted),
+        residue=tuple(books.residue),
     )
 
 

@@ -167,7 +167,7 @@ def verify_receipt(
     nonce: Annotated[str | None, typer.Option(help="The commitment_nonce that its upload was answered with.")] = None,
 ) -> None:
     """Say whether a receipt is genuine and unchanged, whether the log has its end, and whether it is about a file."""
-    from api.receipts import check, is_about
+    from api.receipts import check, is_about, says_of_residue
     from models.receipts.signing import ReceiptInvalid
 
     receipt = sys.stdin.buffer.read() if str(file) == "-" else _bytes_of(file)
@@ -184,6 +184,11 @@ def verify_receipt(
         typer.echo("It is about this document.")
     if place is not None:
         typer.echo(f"The end of its session is entry {place.index} of {place.size} in {place.origin}.")
+    found, words = says_of_residue(receipt)
+    if words:
+        typer.echo(words)
+    if found:
+        _fail(NOT_PROVEN, f"It says that RESIDUE WAS FOUND: {found}. See docs/adr/0018-live-tracer.md.")
 
 
 @app.command()
@@ -211,8 +216,11 @@ def audit_log(
         checkpoint.write_text(note, encoding="utf-8")
     typer.echo(
         f"{found.checkpoint.origin}: {found.starts} sessions started, {found.ends} ended, {found.open_starts} are open,"
-        f" {len(found.overdue)} are overdue, {len(found.late)} ended late, {len(found.unstarted)} have no start."
+        f" {len(found.overdue)} are overdue, {len(found.late)} ended late, {len(found.unstarted)} have no start,"
+        f" {len(found.residue)} left residue."
     )
+    if found.residue:
+        _fail(NOT_PROVEN, "RESIDUE WAS FOUND of some sessions: see docs/adr/0018-live-tracer.md.")
     if not found.is_clean:
         _fail(INVALID_RECEIPT, "Some sessions did not end in time: see docs/adr/0013-receipts.md.")
 

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from api.client import Client, Document, LearnerSession, Receipt
-from api.receipts import is_valid
+from api.receipts import is_valid, says_of_residue
 from api.throw_away import made_up_learner
 from models.content import Answer
 
@@ -103,6 +103,9 @@ def _check(client: Client, receipt: Receipt, console: Console) -> bool:
     valid = is_valid(receipt, client.receipt_key())
     verdict = "[green]its signature is valid[/]" if valid else "[red]its signature is NOT valid[/]"
     console.print(f"[bold]sign out[/]  the receipt of the purge; {verdict}")
+    found, words = says_of_residue(receipt)
+    if words:
+        console.print(f"          {'[red]residue was found[/] ' if found else ''}{escape(words)}")
     console.print(_laid_out(receipt), markup=False, highlight=False, soft_wrap=True)
     return valid
 

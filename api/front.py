@@ -1,5 +1,7 @@
 """The front process: ``python -m api.front --socket FD``, with settings from the environment.
 
+Standard input brings the secret that tracers are made of, nothing where there are none.
+
 Owns the HTTP server around the application. The listening socket belongs to the launcher, so that a front can be
 replaced while connections wait in its queue.
 """
@@ -127,9 +129,9 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings, listener: socket.socket) -> None:
+def serve(settings: Settings, listener: socket.socket, tracer_secret: bytes) -> None:
     """Serve on a listening socket until SIGTERM; requests in progress get ten seconds to finish."""
-    app = create_app(settings)
+    app = create_app(settings, tracer_secret=tracer_secret)
     config = uvicorn.Config(
         app,
         http=Protocol,
@@ -161,7 +163,7 @@ def main() -> None:
     except weaknesses.HostTooWeak as refusal:
         sys.stderr.write(f"mayfly cannot start: {refusal}\n")
         raise SystemExit(EXIT_REFUSED) from None
-    serve(settings, socket.socket(fileno=arguments.socket))
+    serve(settings, socket.socket(fileno=arguments.socket), sys.stdin.buffer.read())
 
 
 if __name__ == "__main__":

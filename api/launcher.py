@@ -7,6 +7,7 @@ environment.
 
 import contextlib
 import http.client
+import secrets
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from models.errors import MayflyError, PartUnavailable
 from models.keyfile import KeyFileRefused
 from models.scenarios.service import seed
 from processes.hardening import child_environment, harden, state
+from sessions.tracer import SECRET_BYTES
 
 _TICK_SECONDS = 0.1
 _FRONT_GRACE_SECONDS = 15.0
@@ -48,6 +50,7 @@ class Launcher:
         self._started_at = time.monotonic()
         self._is_ready = False
         self._told = set[str]()
+        self._tracer_secret = secrets.token_bytes(SECRET_BYTES) if settings.sessions.tracer else b""
 
     def stop(self) -> None:
         """Ask ``run`` to end the service in order. Safe in a signal handler."""
@@ -68,7 +71,8 @@ class Launcher:
             prepared = self._prepare_model()
             if prepared is None:
                 return
-            children = [Child(recipe) for recipe in recipes(self._settings, prepared, listener.fileno())]
+            wanted = recipes(self._settings, prepared, listener.fileno(), tracer_secret=self._tracer_secret)
+            children = [Child(recipe) for recipe in wanted]
             try:
                 self._supervise(children, listener)
             finally:
@@ -127,7 +131,7 @@ class Launcher:
         *parts, front = children
         logging.get().info("stopping")
         front.stop(grace_seconds=_FRONT_GRACE_SECONDS)
-        _purge_all(self._settings)
+        _purge_all(self._settings, self._tracer_secret)
         for part in reversed(parts):
             part.stop(grace_seconds=_PART_GRACE_SECONDS)
         logging.get().info("stopped")
@@ -241,16 +245,19 @@ def _answers_ready(address: tuple[str, int], host_header: str) -> bool:
         connection.close()
 
 
-def _purge_all(settings: Settings) -> None:
+def _purge_all(settings: Settings, tracer_secret: bytes) -> None:
     """Purge every session, twice if need be; what is left over then is finished by the next start's sweep."""
+    from api.alarm import tell_residue
     from api.resources import purge_parts
     from sessions.sweep import purge_all
 
-    parts = purge_parts(settings)
+    parts = purge_parts(settings, tracer_secret)
     try:
         swept = purge_all(parts, "shutdown")
         if swept.unfinished:
             swept = purge_all(parts, "shutdown")
+        for receipt in swept.receipts:
+            tell_residue(receipt)
         logging.get().info("sessions_purged", count=len(swept.receipts), attempt=len(swept.unfinished))
     except MayflyError as error:
         logging.get().error("purge_failed", error=type(error).__name__)

@@ -20,8 +20,8 @@ from processes.events import LOG
 
 ALLOWED_FIELDS = frozenset({
     "attempt", "child", "count", "delay_seconds", "documents", "dropped_fields", "duration_ms", "error", "event",
-    "exit_code", "level", "logger", "method", "pid", "port", "problem", "reason", "receipt_id", "request_id", "route",
-    "session_id", "status", "timestamp", "where",
+    "exit_code", "level", "logger", "method", "pid", "place", "port", "problem", "reason", "receipt_id", "request_id",
+    "route", "session_id", "status", "timestamp", "where",
 })  # fmt: skip
 _HARMLESS_TEXT = re.compile(r"[A-Za-z0-9_.:/{}\[\]<> +-]{0,120}")
 # Texts that this code did not choose are held to a narrower form than event names.

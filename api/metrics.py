@@ -46,6 +46,10 @@ class Metrics:
             registry=registry,
         )
         self.purges = Counter("mayfly_purges_total", "Sessions purged", ("reason",), registry=registry)
+        self.tracers_found = Counter(
+            "mayfly_tracers_found_total", "Copies of an ended session's tracer that were found", ("place",),
+            registry=registry,
+        )  # fmt: skip
         self.sweep_failures = Counter("mayfly_sweep_failures_total", "Sweeps that failed", registry=registry)
         self.last_sweep = Gauge(
             "mayfly_last_sweep_timestamp_seconds", "Unix time of the last sweep that succeeded", registry=registry

@@ -10,7 +10,7 @@ from models.receipts import checkpoint, entries, merkle
 from models.receipts.keys import Succession, trusted
 from models.receipts.log import Logged
 from models.receipts.signing import Receipt, ReceiptInvalid, from_json, key_id, verify
-from models.receipts.statement import Statement
+from models.receipts.statement import Statement, residue
 
 
 class PublishedKey(msgspec.Struct, frozen=True):
@@ -70,6 +70,22 @@ def check(untrusted: bytes | dict[str, Any], key: PublishedKey) -> Place | None:
     verify(found.receipt, next((one for one in keys if key_id(one) == found.key_id), keys[0]))
     _check_commitments(found)
     return None if found.log is None else _check_log(found.statement, found.log, keys)
+
+
+def says_of_residue(untrusted: bytes | dict[str, Any]) -> tuple[int, str]:
+    """Return how often a receipt's purge found its session's tracer, and in words where it looked and where not.
+
+    There are no words for a receipt that says nothing of a search.
+    Raises ``ReceiptInvalid`` for what is no receipt.
+    """
+    statement = from_json(untrusted, LoggedReceipt).statement
+    searched, not_searched = statement.searched, statement.not_searched
+    if isinstance(searched, msgspec.UnsetType) or isinstance(not_searched, msgspec.UnsetType):
+        return 0, ""
+    looked = ", ".join(f"{place} {count}" for place, count in searched.items())
+    passed = ", ".join(f"{place} ({reason})" for place, reason in not_searched.items())
+    said = [f"The tracer was found so often: {looked}."] if looked else []
+    return residue(statement), " ".join([*said, *([f"Not searched: {passed}."] if passed else [])])
 
 
 def is_about(untrusted: bytes, document: bytes, nonce: str) -> bool:

@@ -15,10 +15,14 @@ if TYPE_CHECKING:  # It brings libraries that only the embedder needs.
     from vectorstore.endpoint import EndpointConfig
 
 
-def recipes(settings: Settings, prepared: Prepared, listener: int) -> tuple[Recipe, ...]:
-    """Return the recipes in the order of starting. ``listener`` is the descriptor of the front's listening socket."""
+def recipes(settings: Settings, prepared: Prepared, listener: int, *, tracer_secret: bytes = b"") -> tuple[Recipe, ...]:
+    """Return the recipes in the order of starting.
+
+    ``listener`` is the descriptor of the front's listening socket; without a ``tracer_secret`` there are no tracers.
+    """
     fetcher = (_fetcher(settings),) if settings.links.allowed else ()
-    return (_embedder(settings), _jailer(settings, prepared), *fetcher, _host(settings), _front(settings, listener))
+    host, front = _host(settings, tracer_secret), _front(settings, listener, tracer_secret)
+    return (_embedder(settings), _jailer(settings, prepared), *fetcher, host, front)
 
 
 def _embedder(settings: Settings) -> Recipe:
@@ -113,7 +117,7 @@ def _fetcher(settings: Settings) -> Recipe:
     )
 
 
-def _host(settings: Settings) -> Recipe:
+def _host(settings: Settings, tracer_secret: bytes) -> Recipe:
     from sessions.host import HostConfig
     from sessions.limits import SessionLimits
 
@@ -137,6 +141,7 @@ def _host(settings: Settings) -> Recipe:
         fetcher_socket=str(settings.sockets.fetcher) if settings.links.allowed else None,
         rerank=settings.search.rerank,
         rerank_seconds=settings.search.rerank_seconds,
+        tracer_secret=tracer_secret,
     )
     return Recipe(
         name="host",
@@ -147,11 +152,12 @@ def _host(settings: Settings) -> Recipe:
     )
 
 
-def _front(settings: Settings, listener: int) -> Recipe:
+def _front(settings: Settings, listener: int, tracer_secret: bytes) -> Recipe:
     return Recipe(
         name="front",
         module="api.front",
         environment=child_environment(settings.sockets.temporary, scrubbing=True, with_settings=True),
+        config=tracer_secret,
         arguments=("--socket", str(listener)),
         descriptors=(listener,),
     )

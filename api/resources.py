@@ -23,9 +23,12 @@ from models.receipts.signing import Receipt, Signer
 from models.scenarios.service import Catalogue
 from sessions.client import HostClient, SessionClient
 from sessions.purge import PurgeParts
+from sessions.residue import Places, ResidueSearch
+from sessions.tracer import Tracers
 from vectorstore.client import EmbedderClient
 
 _MIN_HOOK_SECRET_BYTES = 16
+_STANDARD_ERROR = 2
 
 
 class Progress:
@@ -85,14 +88,14 @@ class Resources:
         return self.settings.sockets.sessions / f"{session_id}.sock"
 
 
-def build(settings: Settings, metrics: Metrics) -> Resources:
+def build(settings: Settings, metrics: Metrics, tracer_secret: bytes = b"") -> Resources:
     """Open everything a front needs. Makes the secret files on the first start; connects to nothing yet."""
     passwords = Passwords(
         memory_kib=settings.accounts.argon2_memory_kib,
         passes=settings.accounts.argon2_passes,
         concurrent=settings.accounts.concurrent_hashes,
     )
-    parts = purge_parts(settings)
+    parts = purge_parts(settings, tracer_secret)
     return Resources(
         settings=settings,
         database=parts.database,
@@ -114,18 +117,31 @@ def build(settings: Settings, metrics: Metrics) -> Resources:
     )
 
 
-def purge_parts(settings: Settings) -> PurgeParts:
+def purge_parts(settings: Settings, tracer_secret: bytes) -> PurgeParts:
     """Return what a purge needs. The launcher uses it too, at the end."""
     sockets = settings.sockets
+    database = Database(settings.resolved_database_url, ca_file=settings.database_ca_file)
     return PurgeParts(
-        database=Database(settings.resolved_database_url, ca_file=settings.database_ca_file),
+        database=database,
         host=HostClient(sockets.host),
         jail=JailClient(sockets.jailer),
         embedder=EmbedderClient(sockets.embedder),
         signer=Signer.load(settings.key_file("receipt-key")),
         sockets=sockets,
         node_id=node_id(settings),
+        search=_search(settings, tracer_secret, database),
     )
+
+
+def _search(settings: Settings, tracer_secret: bytes, database: Database) -> ResidueSearch | None:
+    """Return what looks for tracers in all that the service writes; its log is where standard error leads."""
+    tracers, sockets = Tracers.of(tracer_secret), settings.sockets
+    if tracers is None:
+        return None
+    places = Places(
+        runtime=settings.runtime_dir, quarantine=sockets.quarantine, temporary=sockets.temporary, log=_STANDARD_ERROR
+    )
+    return ResidueSearch(tracers, places, database)
 
 
 def node_id(settings: Settings) -> str:

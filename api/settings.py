@@ -34,6 +34,7 @@ class SessionSettings(_Area):
     capacity: Annotated[int, Field(ge=1, le=10_000)] = 100
     sweep_seconds: Annotated[float, Field(gt=0, le=30)] = 2.0
     grant_ttl_seconds: Annotated[int, Field(ge=10, le=900)] = 120
+    tracer: bool = True
 
 
 class UploadSettings(_Area):

@@ -3,6 +3,7 @@
 import threading
 
 from api import logging
+from api.alarm import tell_residue
 from api.erasure import finish_interrupted
 from api.resources import Progress, Resources
 from models.errors import MayflyError
@@ -79,6 +80,7 @@ class Sweeper:
     def _tell(self, receipt: Receipt) -> None:
         statement = receipt.statement
         self._resources.metrics.purges.labels(statement.reason).inc()
+        tell_residue(receipt, self._resources.metrics)
         logging.get().info(
             "session_purged",
             session_id=statement.session_id,

@@ -152,8 +152,8 @@ def _outline(page: Page, way: Way) -> Outline:
 def _begun_earlier(page: Page, chunk: Chunk, way: Way) -> Chunk:
     if not way.overlap or chunk.start == 0:
         return chunk
-    before = _counter().tokenizer.encode(page.text[: chunk.start], add_special_tokens=False).offsets
-    return msgspec.structs.replace(chunk, start=before[-min(len(before), round(way.tokens * way.overlap))][0])
+    before = _counter().tokenizer.starts(page.text[: chunk.start])
+    return msgspec.structs.replace(chunk, start=before[-min(len(before), round(way.tokens * way.overlap))])
 
 
 class Made:
@@ -244,7 +244,7 @@ def _read(hits: Sequence[Hit], spans: Sequence[Span], target: Span) -> float:
     seen = np.zeros(target[1] - target[0], np.bool_)
     left = BUDGET_TOKENS
     for hit, span in zip(hits, spans, strict=True):
-        left -= len(_counter().tokenizer.encode(hit.text, add_special_tokens=False).ids)
+        left -= len(_counter().tokenizer.starts(hit.text))
         if left < 0:
             break
         seen[max(0, span[0] - target[0]) : max(0, span[1] - target[0])] = True

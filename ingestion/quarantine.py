@@ -29,6 +29,7 @@ SEGMENT_BYTES = 64 * 1024
 NONCE_BYTES = 32
 _TAG_BYTES = 16
 _MORE, _LAST = b"\x00", b"\x01"
+_HIDDEN = "."
 
 
 class SealBroken(MayflyError):
@@ -144,8 +145,8 @@ class Quarantine:
         """The hash of the session's data key (32 bytes): it tells nothing, and whoever finds the key knows it by it."""
         return commitment_of(self._data_key)
 
-    def create(self) -> SealedFile:
-        """Return a new, empty sealed file under a random name.
+    def create(self, *, hidden: bool = False) -> SealedFile:
+        """Return a new, empty sealed file under a random name. A ``hidden`` one, the tracer's, is not counted.
 
         Raises ``NoSpace`` when there is no room for one, and ``OSError`` when something else stands where the folder
         should be: a link is not followed.
@@ -154,7 +155,8 @@ class Quarantine:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                return SealedFile(self.folder / secrets.token_hex(16), self._data_key, folder=folder)
+                name = f"{_HIDDEN if hidden else ''}{secrets.token_hex(16)}"
+                return SealedFile(self.folder / name, self._data_key, folder=folder)
             finally:
                 os.close(folder)
         except OSError as error:
@@ -179,19 +181,24 @@ def remove(folder: Path) -> None:
 
 def usage(root: Path) -> tuple[int, int]:
     """Return how many sealed files wait on this machine, of all sessions, and how many bytes they take."""
+    used = [usage_of(folder) for folder in _entries(root)]
+    return sum(files for files, _ in used), sum(size for _, size in used)
+
+
+def usage_of(folder: Path | os.DirEntry[str]) -> tuple[int, int]:
+    """Return how many sealed files of one session wait, and how many bytes they take; hidden ones do not count."""
     files = size = 0
-    for folder in _entries(root):
-        for entry in _entries(folder):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                size += entry.stat(follow_symlinks=False).st_size
-                files += 1
+    for entry in _entries(folder):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            size += entry.stat(follow_symlinks=False).st_size
+            files += 1
     return files, size
 
 
 def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            return [entry for entry in entries if not entry.name.startswith(_HIDDEN)]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

@@ -85,6 +85,10 @@ class SessionClient:
         """Return all documents in the order of upload."""
         return self._call(m.ListDocuments(), m.Documents).documents
 
+    def tracer_went(self) -> bool:
+        """Say whether the session's tracer has been everywhere that content goes."""
+        return self._call(m.AskTracer(), m.Tracer).went
+
     def document(self, document_id: str) -> m.DocumentState:
         """Return one document. Raises ``NoSuchThing``."""
         return self._call(m.GetDocument(document_id=document_id), m.DocumentState)

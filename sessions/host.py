@@ -28,6 +28,7 @@ from sessions import messages as m
 from sessions.isolation import can_leave_network
 from sessions.leases import Leases
 from sessions.limits import SessionLimits
+from sessions.tracer import Tracers
 from vectorstore.language import identify
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")  # it becomes a file name
@@ -48,6 +49,7 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
     fetcher_socket: str | None = None
     rerank: Rerank = "none"
     rerank_seconds: float = 2.0
+    tracer_secret: bytes = b""
 
 
 class Peer:
@@ -108,7 +110,8 @@ class Host:
 
     def __init__(self, config: HostConfig) -> None:
         self._config = config
-        self._instance = secrets.token_hex(16)
+        tracers = Tracers.of(config.tracer_secret)
+        self._instance = tracers.name_host() if tracers else secrets.token_hex(16)
         self._leases = Leases()
         self._pids: dict[str, int] = {}
         self._ended: dict[str, m.EndedBy] = {}
@@ -228,6 +231,7 @@ class Host:
             fetcher_socket=self._config.fetcher_socket,
             rerank=self._config.rerank,
             rerank_seconds=self._config.rerank_seconds,
+            tracer_secret=self._config.tracer_secret,
         )
         with ipc.listen(self._socket_of(session_id)) as listener:
             return process.spawn(listener, config, private_network=self._private_network, close=self._close_in_child)

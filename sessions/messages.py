@@ -195,6 +195,10 @@ class GetDocument(Message, frozen=True):
     document_id: str
 
 
+class AskTracer(Message, frozen=True):
+    """Has the session's tracer been everywhere that content goes? Answered with ``Tracer``."""
+
+
 class WatchDocument(Message, frozen=True):
     """One document, as soon as its ``version`` is greater than ``after_version`` or ``timeout_seconds`` have passed."""
 
@@ -290,6 +294,7 @@ SessionRequest = (
     | FetchLink
     | ListDocuments
     | GetDocument
+    | AskTracer
     | WatchDocument
     | DeleteDocument
     | TakeBack
@@ -415,6 +420,12 @@ class Held(Message, frozen=True):
     turns: int = 0
 
 
+class Tracer(Message, frozen=True):
+    """``went``: the tracer was sealed, read in a jail, embedded and held, and a question has found it."""
+
+    went: bool
+
+
 class Turn(Message, frozen=True):
     """What one side said."""
 
@@ -447,6 +458,7 @@ SessionReply = (
     | Answered
     | Granted
     | Held
+    | Tracer
     | Turns
     | Unsealed
     | Refused

@@ -76,6 +76,7 @@ class Conversation:
             m.FetchLink: workspace.links.fetch,
             m.ListDocuments: lambda _: m.Documents(documents=workspace.shelf.states()),
             m.GetDocument: lambda request: workspace.shelf.state(request.document_id),
+            m.AskTracer: lambda _: m.Tracer(went=workspace.tracing is not None and workspace.tracing.went),
             m.WatchDocument: workspace.watch,
             m.DeleteDocument: lambda request: workspace.delete(request.document_id),
             m.TakeBack: lambda request: workspace.take_back(request.document_ids),

@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import UNSET
+
 from ingestion import quarantine
 from ingestion.jail import JailClient
 from models.conversations import service as conversations
@@ -35,10 +37,13 @@ from processes import ipc
 from sessions.client import HostClient, SessionClient
 from sessions.facts import facts_of
 from sessions.messages import EndedBy
+from sessions.residue import Residue, ResidueSearch
 from vectorstore.client import EmbedderClient
 
 _LOOK_SECONDS = 1.0
 _LANES = 64
+TRACED = "tracer_went_all_the_way"
+CLEAN = "no_tracer_found"
 VERIFIED = ("session_process_gone", "quarantine_gone", "jails_gone", "queued_texts_gone", "token_dead")
 
 
@@ -92,7 +97,10 @@ class PurgeTurns:
 
 @dataclass(frozen=True, slots=True)
 class PurgeParts:
-    """What a purge has to reach. ``node_id`` names this machine in the record."""
+    """What a purge has to reach. ``node_id`` names this machine in the record.
+
+    Without a ``search`` nobody looks for tracers, and receipts say nothing of any.
+    """
 
     database: Database
     host: HostClient
@@ -101,6 +109,7 @@ class PurgeParts:
     signer: Signer
     sockets: Layout
     node_id: str
+    search: ResidueSearch | None = None
     turns: PurgeTurns = field(default_factory=PurgeTurns)
 
 
@@ -127,6 +136,8 @@ def purge(session_id: str, reason: EndReason, parts: PurgeParts) -> Receipt:
         work.do("remove_quarantine", work.remove_quarantine)
         work.do("shrink_rows", work.shrink_rows)
         work.do("verify", work.verify)
+        if parts.search is not None:
+            work.do("search_tracer", work.search_tracer)
         return work.sign()
 
 
@@ -142,6 +153,8 @@ class _Work:
         self._session: SessionInfo | None = None
         self._totals: Totals | None = None
         self._commitments = list[bytes]()
+        self._tracer_went = False
+        self._residue: Residue | None = None
         self._record_answers = True
 
     def do(self, name: str, step: Callable[[], StepResult]) -> None:
@@ -192,6 +205,8 @@ class _Work:
             return "nothing_to_do"
         except PartUnavailable:
             return "unknown"
+        with contextlib.suppress(SessionExpired, PartUnavailable):
+            self._tracer_went = self._parts.search is not None and client.tracer_went()
         owner = self._session.user_id if self._session else None
         with self._parts.database.transaction() as db:
             documents.refresh(db, facts, session_id=self._id, adding_for=owner)
@@ -235,6 +250,13 @@ class _Work:
             raise NotPurged
         return "done"
 
+    def search_tracer(self) -> StepResult:
+        """Look for the session's tracer in files. What is found is said, and stops nothing: it cannot be unwritten."""
+        if self._parts.search is None or self._session is None:
+            return "unknown"
+        self._residue = self._parts.search.search(self._id, self._session.host_instance)
+        return "done" if self._residue.searched else "unknown"
+
     def sign(self) -> Receipt:
         """Write the record's last word and the receipt in one transaction; of racing purges one wins, all return it."""
         if self._failure is not None or self._session is None or self._totals is None:
@@ -253,7 +275,14 @@ class _Work:
         if not self._record_answers:
             raise PartUnavailable(retry_after_seconds=1)
 
+    def _verified(self) -> tuple[str, ...]:
+        """Return what was looked at. That no tracer was found says something only of one that was everywhere before."""
+        if not self._tracer_went or self._residue is None or not self._residue.searched:
+            return VERIFIED
+        return (*VERIFIED, TRACED) if self._residue.found else (*VERIFIED, TRACED, CLEAN)
+
     def _statement(self, session: SessionInfo, totals: Totals) -> Statement:
+        residue = self._residue
         return Statement(
             receipt_id=session.receipt_id or new_id(),
             kind="purge",
@@ -265,7 +294,10 @@ class _Work:
             bytes_purged=totals.bytes,
             rows_erased=0,
             commitments=entries.root_of(self._commitments),
-            verified=VERIFIED,
+            residue_found=residue.found if residue and residue.searched else UNSET,
+            searched=residue.searched if residue else UNSET,
+            not_searched=residue.not_searched if residue else UNSET,
+            verified=self._verified(),
             steps=tuple(self._steps),
             opened_at=minute(session.opened_at),
             ended_at=minute(now()),

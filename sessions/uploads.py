@@ -4,7 +4,6 @@ Owns files until they are committed: whatever happens earlier destroys them all.
 come.
 """
 
-import contextlib
 import hashlib
 import threading
 import unicodedata
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from ingestion.quarantine import Quarantine, SealedFile, usage
+from ingestion.quarantine import Quarantine, SealedFile, usage, usage_of
 from models.errors import FileTooLarge, IdempotencyConflict, InvalidRequest, QueueFull, QuotaExceeded
 from sessions.documents import Quota
 from sessions.limits import SessionLimits
@@ -187,19 +186,9 @@ def _check_queue(folder: Path, limits: SessionLimits, *, files: int = 0, size: i
     The whole machine's queue is the bound; while others wait in it, a session has half of it.
     """
     all_files, all_size = usage(folder.parent)
-    own_files, own_size = _usage_of(folder)
+    own_files, own_size = usage_of(folder)
     is_full = all_files + files > limits.queue_files or all_size + size > limits.queue_bytes
     others_wait = all_files > own_files
     is_greedy = own_files + files > max(1, limits.queue_files // 2) or own_size + size > limits.queue_bytes // 2
     if is_full or (others_wait and is_greedy):
         raise QueueFull(retry_after_seconds=_QUEUE_RETRY_SECONDS)
-
-
-def _usage_of(folder: Path) -> tuple[int, int]:
-    """Return how many sealed files a session has waiting, and how many bytes they take."""
-    sizes = list[int]()
-    with contextlib.suppress(FileNotFoundError):
-        for file in folder.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # It was read and destroyed since.
-                sizes.append(file.stat().st_size)
-    return len(sizes), sum(sizes)

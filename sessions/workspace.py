@@ -7,7 +7,7 @@ document is found only once all of it is in. Refuses all but ``unlock`` before t
 import contextlib
 import hmac
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import msgspec
 from ingestion.fetch.addresses import Link
 from ingestion.jail import JailClient
 from ingestion.pipeline import Advance, Incoming, Pipeline, Stage
-from ingestion.quarantine import Quarantine, SealedFile
+from ingestion.quarantine import Quarantine, SealedFile, usage_of
 from models.content import Extraction, Rerank
 from models.errors import InvalidRequest, MayflyError, NoSuchThing, NotAllowed
 from models.ids import new_id
@@ -29,6 +29,8 @@ from sessions.limits import SessionLimits
 from sessions.links import Links
 from sessions.messages import FILENAME_PURPOSE, SOURCE_LINK_PURPOSE
 from sessions.resumable import Resumables
+from sessions.tracer import Tracers
+from sessions.tracing import Tracing, Way
 from sessions.turns import RecentTurns
 from sessions.uploads import FileMark, Idempotency, Upload
 from vectorstore.client import EmbedderClient
@@ -58,6 +60,7 @@ class WorkspaceConfig(msgspec.Struct, frozen=True, kw_only=True):
     fetcher_socket: str | None = None
     rerank: Rerank = "none"
     rerank_seconds: float = 2.0
+    tracer_secret: bytes = b""
 
 
 class Workspace:
@@ -89,6 +92,7 @@ class Workspace:
         self._embedder = EmbedderClient(Path(config.embedder_socket))
         self._jail = JailClient(Path(config.jailer_socket))
         self._quarantine = Quarantine(Path(config.quarantine_dir), config.session_id)
+        self.tracing: Tracing | None = None
         self._unlocking = threading.Lock()
         self._key: bytes | None = None
         self._languages: tuple[str, ...] = ()
@@ -109,8 +113,8 @@ class Workspace:
                 return self._quarantine.key_commitment
             if len(learner_key) != KEY_BYTES:
                 raise InvalidRequest
-            self._start()
             self._languages = languages
+            self._start()
             self._key = bytes(learner_key)
         threading.Thread(target=self._work, name="pipeline", daemon=True).start()
         return self._quarantine.key_commitment
@@ -121,21 +125,38 @@ class Workspace:
             raise NotAllowed
 
     def _start(self) -> None:
-        self._collection = Collection(self._embedder.card(), max_chunks=self._limits.chunks)
-        by_sentence = self._config.rerank == "best-sentence"
-        self._pipeline = Pipeline(self._jail, self._embedder, self._collection, sentences=by_sentence)
-        self._retrieval = Retrieval(
-            self._collection,
-            self._embedder,
-            session=self._config.session_id,
-            filename_of=self.shelf.filename,
-            reranker=self._reranker(),
+        collection = Collection(self._embedder.card(), max_chunks=self._limits.chunks)
+        self._collection = collection
+        self._pipeline, self._retrieval = self._way(collection, self.shelf.filename)
+        tracers = Tracers.of(self._config.tracer_secret)
+        if tracers is not None:
+            self.tracing = self._tracing(tracers.text(self._config.session_id), collection)
+
+    def _tracing(self, tracer: str, collection: Collection) -> Tracing:
+        return Tracing(
+            tracer,
+            incoming=self._named(new_id(), f"{tracer}.txt", "text/plain"),
+            quarantine=self._quarantine,
+            way=lambda filename_of: self._way(collection.beside(), filename_of),
         )
 
-    def _reranker(self) -> Reranker | None:
+    def _way(self, collection: Collection, filename_of: Callable[[str], str]) -> Way:
+        by_sentence = self._config.rerank == "best-sentence"
+        return Way(
+            Pipeline(self._jail, self._embedder, collection, sentences=by_sentence),
+            Retrieval(
+                collection,
+                self._embedder,
+                session=self._config.session_id,
+                filename_of=filename_of,
+                reranker=self._reranker(collection),
+            ),
+        )
+
+    def _reranker(self, collection: Collection) -> Reranker | None:
         match self._config.rerank:
             case "best-sentence":
-                return BestSentence(self._collection)
+                return BestSentence(collection)
             case "cross-encoder":
                 seconds = self._config.rerank_seconds
                 return CrossEncoding(self._embedder, session=self._config.session_id, max_seconds=seconds)
@@ -216,13 +237,12 @@ class Workspace:
     def summarise(self) -> m.Held:
         """Return how much is held right now."""
         states = self.shelf.states()
-        folder = self._quarantine.folder
         return m.Held(
             documents=len(states),
             pages=sum(state.pages for state in states),
             chunks=self._collection.count(),
             bytes=sum(state.bytes for state in states),
-            quarantined_files=len(list(folder.iterdir())) if folder.is_dir() else 0,
+            quarantined_files=usage_of(self._quarantine.folder)[0],
             turns=len(self.turns.read().turns),
         )
 
@@ -277,6 +297,8 @@ class Workspace:
                 self._note_failure(document, error, Stopwatch(before=document.state.timings))
             finally:
                 self.shelf.let_go(document)
+            if self.tracing is not None:
+                self.tracing.begin()
 
     def _clear(self, document: Document) -> None:
         """Remove what nobody needs any more. Who deletes a document waits until it is let go, which comes after."""
@@ -306,11 +328,15 @@ class Workspace:
             self.shelf.update(document, status="ready", progress=1.0, timings=watch.enter(None), **facts)
 
     def _incoming(self, document: Document) -> Incoming:
+        name = document.untrusted_filename or document.state.filename
+        return self._named(document.document_id, name, document.untrusted_media_type)
+
+    def _named(self, document_id: str, untrusted_filename: str, untrusted_media_type: str | None) -> Incoming:
         return Incoming(
-            document_id=document.document_id,
+            document_id=document_id,
             session=self._config.session_id,
-            untrusted_filename=document.untrusted_filename or document.state.filename,
-            untrusted_media_type=document.untrusted_media_type,
+            untrusted_filename=untrusted_filename,
+            untrusted_media_type=untrusted_media_type,
             languages=self._languages,
         )
 

@@ -36,19 +36,33 @@ class Removed(msgspec.Struct, frozen=True):
 class Collection:
     """Everything of one session that can be searched. Safe to use from several threads.
 
-    ``max_chunks`` bounds the chunks of all documents together.
+    ``max_chunks`` bounds the chunks of all documents together. Who shares an ``engine`` shares its lock.
     """
 
-    def __init__(self, card: ModelCard, *, max_chunks: int = 10_000, exact_chunks: int = EXACT_CHUNKS) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        *,
+        max_chunks: int = 10_000,
+        exact_chunks: int = EXACT_CHUNKS,
+        engine: Engine | None = None,
+        writing: "threading.Lock | None" = None,
+    ) -> None:
         self.card = card
         self.max_chunks = max_chunks
         self._exact_chunks = exact_chunks
-        self._engine = Engine()
+        self._engine = engine or Engine()
         self._documents: dict[str, Document] = {}
         self._next_id = itertools.count()
         self._count = 0
         self._lock = threading.Lock()  # guards what is held; never held during a search
-        self._writing = threading.Lock()  # one writer at a time
+        self._writing = writing or threading.Lock()  # one writer at a time, in this engine
+
+    def beside(self) -> "Collection":
+        """Return an empty collection in the same engine, of which this one knows nothing."""
+        with self._writing:
+            engine = self._engine.beside()
+        return Collection(self.card, max_chunks=self.max_chunks, engine=engine, writing=self._writing)
 
     def add(
         self,

@@ -15,6 +15,7 @@ from chromadb.config import Settings, System
 from chromadb.telemetry.product import ProductTelemetryClient
 
 from models.errors import EmbeddingFailed
+from models.ids import new_id
 from vectorstore.embedder import Vectors
 
 ADD_CHUNKS = 50  # Chroma holds the GIL while it adds; 50 chunks stall other threads for about 20 ms.
@@ -29,8 +30,15 @@ _HNSW = {"space": "cosine", "ef_search": 2000, "sync_threshold": ADD_CHUNKS, "ba
 class Engine:
     """The vectors of one session by number. One thread at a time may write."""
 
-    def __init__(self) -> None:
-        self._chroma = _private_engine()
+    def __init__(self, api: ServerAPI | None = None) -> None:
+        """Start a private engine, or make another collection in one that runs."""
+        self._api = api or _private_engine()
+        model = self._api.create_collection(new_id(), configuration={"hnsw": _HNSW})  # type: ignore[arg-type]
+        self._chroma = ChromaCollection(client=self._api, model=model, embedding_function=None)
+
+    def beside(self) -> "Engine":
+        """Return another collection in the same engine; to make one is to write."""
+        return Engine(self._api)
 
     def add(self, numbers: Sequence[int], vectors: Vectors, pages: Sequence[int]) -> Vectors:
         """Hold at most ``ADD_CHUNKS`` vectors; return what is held for these numbers, ``(n, dim) float32``.
@@ -71,7 +79,7 @@ class Engine:
         return [int(name) for name in found["ids"][0]]
 
 
-def _private_engine() -> ChromaCollection:
+def _private_engine() -> ServerAPI:
     """Start an engine of its own, all in memory; ``EphemeralClient`` would share one per process.
 
     These imports are half private, so the version of chromadb is pinned. The environment is not consulted for anything
@@ -81,5 +89,4 @@ def _private_engine() -> ChromaCollection:
     system.instance(ProductTelemetryClient)
     api = system.instance(ServerAPI)
     system.start()
-    model = api.create_collection("session", configuration={"hnsw": _HNSW})  # type: ignore[arg-type]
-    return ChromaCollection(client=api, model=model, embedding_function=None)
+    return api

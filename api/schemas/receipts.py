@@ -35,6 +35,9 @@ class Statement(Outgoing):
     rows_erased: int
     rows_by_table: dict[str, int] | None = None
     commitments: str | None = None
+    residue_found: int | None = None
+    searched: dict[statement.TracedPlace, int] | None = None
+    not_searched: dict[statement.TracedPlace, statement.NotSearched] | None = None
     verified: list[str]
     steps: list[Step]
     opened_at: str

@@ -41,7 +41,10 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class End(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="entry", tag="end"):
-    """A session was purged. Steps are named with their results; numbers are magnitudes."""
+    """A session was purged. Steps are named with their results; numbers are magnitudes.
+
+    ``residue`` is of what the purge found of its session's tracer, where it looked for one.
+    """
 
     version: Literal[1] = 1
     receipt: Sha256
@@ -52,6 +55,7 @@ class End(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     pages: Magnitude
     chunks: Magnitude
     bytes: Magnitude
+    residue: Magnitude | msgspec.UnsetType = msgspec.UNSET
     verified: tuple[str, ...]
     steps: dict[str, StepResult]
     ended_at: Moment
@@ -105,6 +109,7 @@ def end(statement: Statement) -> End:
         pages=statement.pages_purged.bit_length(),
         chunks=statement.chunks_purged.bit_length(),
         bytes=statement.bytes_purged.bit_length(),
+        residue=_magnitude(statement.residue_found),
         verified=statement.verified,
         steps={step.name: step.result for step in statement.steps},
         ended_at=_bucket(moment_of(statement.ended_at)),
@@ -143,6 +148,10 @@ def is_overdue(start: Start, moment: datetime) -> bool:
 def moment_of(written_down: str) -> datetime:
     """Return a time of an entry or a statement. Raises ``ValueError``."""
     return datetime.strptime(written_down, _MINUTE_FORM).replace(tzinfo=UTC)
+
+
+def _magnitude(count: int | msgspec.UnsetType) -> int | msgspec.UnsetType:
+    return msgspec.UNSET if isinstance(count, msgspec.UnsetType) else count.bit_length()
 
 
 def _bucket(moment: datetime) -> str:

@@ -461,7 +461,8 @@ def test_an_upload_can_be_ended_while_its_bytes_arrive(
     marker = residue.new_marker()
     data = f"The {marker} nests in the old observatory.\n".encode() * 10_000
     url = start(http, 2 * len(data))
-    sealed = [file for file in (service.runtime_dir / "quarantine" / learner.session_id).rglob("*") if file.is_file()]
+    waiting = (service.runtime_dir / "quarantine" / learner.session_id).rglob("*")
+    sealed = [file for file in waiting if file.is_file() and not file.name.startswith(".")]
     with begin_patch(service, learner.signed_in.token, url, data, length=2 * len(data)) as connection:
         assert eventually(lambda: offset_of(http, url) == len(data), seconds=60)
         assert len(sealed) == 1

@@ -57,9 +57,12 @@ def environment(folder: Path) -> Mapping[str, str]:
 
 @contextmanager
 def breakable(folder: Path, **settings: str) -> Generator[tuple[Service, Failpoints]]:
-    """Run a service with failpoints in it, which it must be allowed to have."""
+    """Run a service with failpoints in it, which it must be allowed to have.
+
+    No tracer goes unless the settings say so: it passes the same points as a document, and would trip over them.
+    """
     points = Failpoints(folder / "failpoints")
-    wanted: dict[str, Any] = dict(environment(points.folder)) | settings
+    wanted: dict[str, Any] = {"MAYFLY_SESSIONS_TRACER": "false"} | dict(environment(points.folder)) | settings
     with serving(MAYFLY_ALLOW_WEAK_HOST="true", MAYFLY_SESSIONS_SWEEP_SECONDS="0.5", **wanted) as service:
         yield service, points
         points.disarm()

@@ -108,7 +108,9 @@ class Parts:
 class Hosting:
     """One host with its sessions."""
 
-    def __init__(self, parts: Parts, *, capacity: int = 100, limits: SessionLimits | None = None) -> None:
+    def __init__(
+        self, parts: Parts, *, capacity: int = 100, limits: SessionLimits | None = None, tracer_secret: bytes = b""
+    ) -> None:
         self.parts = parts
         self.folder = Path(tempfile.mkdtemp(prefix="mayfly-", dir="/dev/shm"))
         self.sessions_dir, self.quarantine_dir = self.folder / "sessions", self.folder / "quarantine"
@@ -121,6 +123,7 @@ class Hosting:
             embedder_socket=str(parts.embedder_socket),
             capacity=capacity,
             limits=limits or SessionLimits(),
+            tracer_secret=tracer_secret,
         )
         self.client = HostClient(Path(self.config.socket), timeout_seconds=60)
 
@@ -243,9 +246,11 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def hosting(parts: Parts, *, capacity: int = 100, limits: SessionLimits | None = None) -> Generator[Hosting]:
+def hosting(
+    parts: Parts, *, capacity: int = 100, limits: SessionLimits | None = None, tracer_secret: bytes = b""
+) -> Generator[Hosting]:
     """Run a host."""
-    host = Hosting(parts, capacity=capacity, limits=limits)
+    host = Hosting(parts, capacity=capacity, limits=limits, tracer_secret=tracer_secret)
     try:
         host.start()
         yield host

@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 import psutil
 
+from ingestion.quarantine import usage
 from tests.support.service import Service
 
 _OPENAPI = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -114,8 +115,8 @@ def folders(service: Service) -> list[Path]:
 
 
 def quarantined(service: Service) -> int:
-    """Return the number of sealed files that wait."""
-    return sum(1 for file in (service.runtime_dir / "quarantine").rglob("*") if file.is_file())
+    """Return the number of sealed files of learners that wait."""
+    return usage(service.runtime_dir / "quarantine")[0]
 
 
 def is_ready(service: Service) -> bool:

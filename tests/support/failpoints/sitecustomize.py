@@ -12,7 +12,9 @@ import functools
 import importlib
 import os
 import signal
+import sqlite3
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -217,6 +219,30 @@ def _spoil(result: Any, detail: str, _reached: Path) -> Any:
     return result[:, :-1] if detail == "dimension" else result[:-1]
 
 
+def _log(result: Any, _detail: str, _reached: Path) -> Any:
+    """Write what was read from a document to the log, as a line for debugging would."""
+    sys.stderr.write(f'{{"event": "debugging", "text": "{result.pages[0].text.strip()}"}}\n')
+    sys.stderr.flush()
+    return result
+
+
+def _leave_file(result: Any, _detail: str, _reached: Path) -> Any:
+    """Leave what was read in a temporary file."""
+    descriptor, _ = tempfile.mkstemp()
+    os.write(descriptor, result.pages[0].text.encode())
+    os.close(descriptor)
+    return result
+
+
+def _write_sql(result: Any, detail: str, _reached: Path) -> Any:
+    """Write what was read into a column of the record, past all that guards it."""
+    with contextlib.closing(sqlite3.connect(detail, timeout=30)) as record, record:
+        (scenario,) = record.execute("SELECT min(scenario_id) FROM learning_scenarios").fetchone()
+        words = result.pages[0].text
+        record.execute("UPDATE learning_scenarios SET title = ? WHERE scenario_id = ?", (words, scenario))
+    return result
+
+
 _ACTIONS: dict[str, Callable[[Any, str, Path], Any]] = {
     "kill9": _kill,
     "kill9_after": _kill_later,
@@ -228,6 +254,9 @@ _ACTIONS: dict[str, Callable[[Any, str, Path], Any]] = {
     "delay": _delay,
     "hold": _hold,
     "spoil": _spoil,
+    "log": _log,
+    "leave_file": _leave_file,
+    "write_sql": _write_sql,
 }
 
 if SETTING in os.environ:

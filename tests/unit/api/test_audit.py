@@ -118,6 +118,20 @@ def test_a_receipt_is_below_two_kilobytes_and_with_its_proof_in_a_log_of_million
     assert len(json.dumps(whole | {"log": proof | {"hashes": ["0" * 64] * 24}})) < 6144
 
 
+def test_an_end_that_left_residue_is_named_and_the_log_is_not_clean():
+    ends = [
+        entries.end(msgspec.structs.replace(statement(name), residue_found=found, searched={"log": found}))
+        for name, found in (("a", 0), ("b", 3))
+    ]
+
+    found = Log([started("a"), started("b"), *ends]).audit()
+
+    assert found.residue == (3,)
+    assert (found.overdue, found.late) == ((), ())
+    assert not found.is_clean
+    assert Log([started("a"), ends[0]]).audit().is_clean
+
+
 def test_a_log_in_order_is_clean():
     found = Log(HISTORY).audit()
 

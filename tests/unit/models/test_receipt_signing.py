@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.keyfile import KeyFileRefused
+from models.receipts import entries
 from models.receipts.signing import Receipt, ReceiptInvalid, Signer, from_json, key_id, to_json, verify
 from models.receipts.statement import Statement, Step, canonical, parse
 
@@ -100,6 +101,19 @@ def test_a_receipt_without_rows_by_table_is_written_as_it_was_before_there_were_
     assert "rows_by_table" not in json.loads(to_json(receipt))["statement"]
     assert b'"rows_by_table":{"users":1}' in canonical(counted)
     assert parse(canonical(counted)) == counted
+
+
+def test_a_receipt_of_before_there_were_tracers_is_written_as_it_was_and_verifies(receipt: Receipt, signer: Signer):
+    searched = msgspec.structs.replace(
+        STATEMENT, residue_found=2, searched={"log": 2, "record": 0}, not_searched={"temporary": "too_large"}
+    )
+
+    assert not {"residue_found", "searched", "not_searched"} & json.loads(to_json(receipt))["statement"].keys()
+    assert "residue" not in json.loads(entries.written(entries.end(STATEMENT)))
+    verify(from_json(to_json(receipt), Receipt), signer.public_key)
+    assert b'"searched":{"log":2,"record":0}' in canonical(searched)
+    assert parse(canonical(searched)) == searched
+    assert json.loads(entries.written(entries.end(searched)))["residue"] == 2
 
 
 def test_nothing_can_be_added(signer: Signer, receipt: Receipt):
