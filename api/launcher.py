@@ -247,17 +247,15 @@ def _answers_ready(address: tuple[str, int], host_header: str) -> bool:
 
 def _purge_all(settings: Settings, tracer_secret: bytes) -> None:
     """Purge every session, twice if need be; what is left over then is finished by the next start's sweep."""
-    from api.alarm import tell_residue
+    from api.alarm import raise_alarm
     from api.resources import purge_parts
     from sessions.sweep import purge_all
 
-    parts = purge_parts(settings, tracer_secret)
+    parts = purge_parts(settings, tracer_secret, raise_alarm)
     try:
         swept = purge_all(parts, "shutdown")
         if swept.unfinished:
             swept = purge_all(parts, "shutdown")
-        for receipt in swept.receipts:
-            tell_residue(receipt)
         logging.get().info("sessions_purged", count=len(swept.receipts), attempt=len(swept.unfinished))
     except MayflyError as error:
         logging.get().error("purge_failed", error=type(error).__name__)

@@ -8,7 +8,6 @@ import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from api.alarm import tell_residue
 from api.dependencies import find_session, renew
 from api.resources import Resources
 from models.accounts.service import Unlocked
@@ -97,7 +96,6 @@ def end_session(resources: Resources, session_id: str, reason: EndReason) -> Rec
     """Purge one session, whatever state it is in, and return its one receipt."""
     receipt = purge(session_id, reason, resources.purge_parts)
     resources.metrics.purges.labels(receipt.statement.reason).inc()
-    tell_residue(receipt, resources.metrics)
     return receipt
 
 

@@ -4,8 +4,10 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from api.alarm import raise_alarm
 from api.flights import Flights
 from api.leasebook import LeaseBook
 from api.metrics import Metrics
@@ -22,7 +24,7 @@ from models.ids import new_id
 from models.receipts.signing import Receipt, Signer
 from models.scenarios.service import Catalogue
 from sessions.client import HostClient, SessionClient
-from sessions.purge import PurgeParts
+from sessions.purge import Alarm, PurgeParts
 from sessions.residue import Places, ResidueSearch
 from sessions.tracer import Tracers
 from vectorstore.client import EmbedderClient
@@ -95,7 +97,7 @@ def build(settings: Settings, metrics: Metrics, tracer_secret: bytes = b"") -> R
         passes=settings.accounts.argon2_passes,
         concurrent=settings.accounts.concurrent_hashes,
     )
-    parts = purge_parts(settings, tracer_secret)
+    parts = purge_parts(settings, tracer_secret, partial(raise_alarm, metrics=metrics))
     return Resources(
         settings=settings,
         database=parts.database,
@@ -117,7 +119,7 @@ def build(settings: Settings, metrics: Metrics, tracer_secret: bytes = b"") -> R
     )
 
 
-def purge_parts(settings: Settings, tracer_secret: bytes) -> PurgeParts:
+def purge_parts(settings: Settings, tracer_secret: bytes, alarm: Alarm) -> PurgeParts:
     """Return what a purge needs. The launcher uses it too, at the end."""
     sockets = settings.sockets
     database = Database(settings.resolved_database_url, ca_file=settings.database_ca_file)
@@ -130,6 +132,7 @@ def purge_parts(settings: Settings, tracer_secret: bytes) -> PurgeParts:
         sockets=sockets,
         node_id=node_id(settings),
         search=_search(settings, tracer_secret, database),
+        alarm=alarm,
     )
 
 

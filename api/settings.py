@@ -35,6 +35,7 @@ class SessionSettings(_Area):
     sweep_seconds: Annotated[float, Field(gt=0, le=30)] = 2.0
     grant_ttl_seconds: Annotated[int, Field(ge=10, le=900)] = 120
     tracer: bool = True
+    memory_search_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
 
 
 class UploadSettings(_Area):

@@ -1,9 +1,10 @@
 """The front's background thread: it finishes what ended by itself, and opens the doors once it has done so first."""
 
 import threading
+import time
 
 from api import logging
-from api.alarm import tell_residue
+from api.alarm import raise_alarm
 from api.erasure import finish_interrupted
 from api.resources import Progress, Resources
 from models.errors import MayflyError
@@ -20,6 +21,7 @@ class Sweeper:
         self._resources = resources
         self._progress = progress
         self._stopping = threading.Event()
+        self._memory_due_at = 0.0
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
     def start(self) -> None:
@@ -37,6 +39,7 @@ class Sweeper:
             swept = self._sweep()
             if swept:
                 self._finish_erasures()
+                self._search_memory()
             pause = self._resources.settings.sessions.sweep_seconds if swept else _RETRY_SECONDS
 
     def _sweep(self) -> bool:
@@ -59,6 +62,20 @@ class Sweeper:
         except Exception as error:  # noqa: BLE001  # As above; the doors stay open.
             self._note_failure(error)
 
+    def _search_memory(self) -> None:
+        """Look for the tracers of ended sessions in the embedder's memory, now and then: it takes a while."""
+        search, sessions = self._resources.purge_parts.search, self._resources.settings.sessions
+        if search is None or time.monotonic() < self._memory_due_at:
+            return
+        try:
+            found = search.search_embedder(self._resources.embedder)
+        except Exception as error:  # noqa: BLE001  # As above.
+            self._note_failure(error)
+            return
+        self._memory_due_at = time.monotonic() + sessions.memory_search_seconds
+        for session_id, count in found.items():
+            raise_alarm("embedder_memory", count, session_id, metrics=self._resources.metrics)
+
     def _note(self, swept: Swept) -> bool:
         """Tell what a sweep did; say whether it may be followed by a pause.
 
@@ -80,7 +97,6 @@ class Sweeper:
     def _tell(self, receipt: Receipt) -> None:
         statement = receipt.statement
         self._resources.metrics.purges.labels(statement.reason).inc()
-        tell_residue(receipt, self._resources.metrics)
         logging.get().info(
             "session_purged",
             session_id=statement.session_id,

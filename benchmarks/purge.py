@@ -1,10 +1,10 @@
 """How long from signing out until the receipt of a verified purge is there, while somebody else's book is read.
 
-Run ``python -m benchmarks.purge [--chunks 1000,10000] [--sessions 20,10] [--data-dir FOLDER]``. It starts a service
-whose record lies on a disk (a RAM disk would make its commits free), fills that many sessions of each size over HTTP
-with the packaged model, and signs them out one after the other. Beside it another learner uploads a book, again and
-again. Times are milliseconds of wall clock at the client; the steps are what the receipts say. It fails when a receipt
-is not true.
+Run ``python -m benchmarks.purge [--chunks 1000,10000] [--sessions 20,10] [--data-dir FOLDER] [--without-tracer]``. It
+starts a service whose record lies on a disk (a RAM disk would make its commits free), fills that many sessions of each
+size over HTTP with the packaged model, and signs them out one after the other. Beside it another learner uploads a
+book, again and again. Times are milliseconds of wall clock at the client; the steps are what the receipts say. It fails
+when a receipt is not true.
 """
 
 import argparse
@@ -40,19 +40,22 @@ def main() -> None:
     parser.add_argument("--sessions", default="20,10")
     parser.add_argument("--pages", type=int, default=300)
     parser.add_argument("--data-dir", type=Path, default=None)
+    parser.add_argument("--without-tracer", action="store_true")
     arguments = parser.parse_args()
     sizes = dict(
         zip(map(int, arguments.chunks.split(",")), map(int, arguments.sessions.split(",")), strict=True),
     )
     with tempfile.TemporaryDirectory(dir=arguments.data_dir) as folder:
-        print(json.dumps(measure(sizes, pages=arguments.pages, data_dir=Path(folder)), indent=2))
+        print(json.dumps(measure(sizes, arguments.pages, Path(folder), tracer=not arguments.without_tracer), indent=2))
 
 
-def measure(sizes: dict[int, int], *, pages: int, data_dir: Path) -> dict[str, object]:
+def measure(sizes: dict[int, int], pages: int, data_dir: Path, *, tracer: bool) -> dict[str, object]:
     """Return times of sign-outs by number of chunks."""
-    with running({"MAYFLY_DATA_DIR": str(data_dir)}) as service, Client(service.url, timeout_seconds=600) as client:
+    settings = {"MAYFLY_DATA_DIR": str(data_dir), "MAYFLY_SESSIONS_TRACER": str(tracer)}
+    with running(settings) as service, Client(service.url, timeout_seconds=600) as client:
         return {
             "machine": describe(),
+            "tracer": tracer,
             "record_lies_on": filesystem_of(data_dir),
             "book_beside_pages": pages,
             "sizes": [sign_outs(service, client, chunks, count, pages) for chunks, count in sizes.items()],

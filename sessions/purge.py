@@ -29,7 +29,7 @@ from models.ids import is_id, new_id
 from models.receipts import entries, log
 from models.receipts import service as receipts
 from models.receipts.signing import Receipt, Signer
-from models.receipts.statement import Statement, Step, StepResult
+from models.receipts.statement import Statement, Step, StepResult, TracedPlace
 from models.sessions import service as sessions
 from models.sessions.service import SessionInfo
 from models.vocabulary import EndReason
@@ -45,6 +45,7 @@ _LANES = 64
 TRACED = "tracer_went_all_the_way"
 CLEAN = "no_tracer_found"
 VERIFIED = ("session_process_gone", "quarantine_gone", "jails_gone", "queued_texts_gone", "token_dead")
+Alarm = Callable[[TracedPlace, int, str], None]
 
 
 class Layout(Protocol):
@@ -99,7 +100,8 @@ class PurgeTurns:
 class PurgeParts:
     """What a purge has to reach. ``node_id`` names this machine in the record.
 
-    Without a ``search`` nobody looks for tracers, and receipts say nothing of any.
+    Without a ``search`` nobody looks for tracers, and receipts say nothing of any. The ``alarm`` is told place, count
+    and session of what the receipt says was found, once.
     """
 
     database: Database
@@ -110,6 +112,7 @@ class PurgeParts:
     sockets: Layout
     node_id: str
     search: ResidueSearch | None = None
+    alarm: Alarm | None = None
     turns: PurgeTurns = field(default_factory=PurgeTurns)
 
 
@@ -268,7 +271,15 @@ class _Work:
                 receipts.add(db, receipt)
                 log.append(db, entries.end(receipt.statement))
         self._parts.turns.unmarked.pop(self._id, None)
+        if won:
+            self._raise_alarm()
         return receipt if won else _existing(self._id, self._parts)
+
+    def _raise_alarm(self) -> None:
+        found = self._residue.searched if self._residue else {}
+        for place, count in found.items():
+            if count and self._parts.alarm is not None:
+                self._parts.alarm(place, count, self._id)
 
     def _require_record(self) -> None:
         """Raise ``PartUnavailable`` when the record did not answer before: it may hang, and each wait takes seconds."""

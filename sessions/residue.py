@@ -1,7 +1,8 @@
-"""Looking for a session's tracer where its content must not be: in files of this machine, when the session has ended.
+"""Looking for an ended session's tracer where its content must not be.
 
-Owns what is searched at each purge, and how much. Bounds are in bytes, not in seconds, so that a busy machine searches
-no less. Refuses to call a place searched that was not read to its bound. What the search itself held of the tracer is
+In files of this machine at once; in the embedder's memory a little later, for all that ended since the last time.
+Owns what is searched, and how much. Bounds are in bytes, not in seconds, so that a busy machine searches no less.
+Refuses to call a place searched that was not read to its bound. What the search itself held of the tracer is
 overwritten before it returns.
 """
 
@@ -9,19 +10,23 @@ import contextlib
 import os
 import stat
 import threading
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from models.database import Database
+from models.errors import PartUnavailable
 from models.receipts.statement import NotSearched, TracedPlace
 from sessions.tracer import TRACER_BYTES, Tracers
+from vectorstore.client import EmbedderClient
 
 # What one place may cost a sign-out. Measured, see docs/adr/0018-live-tracer.md.
 MAX_BYTES = 64 * 1024 * 1024
 _WINDOW_BYTES = 1024 * 1024
 _HALF = TRACER_BYTES // 2
+_MOST_ENDED = 10_000
 _AT_PURGE: tuple[TracedPlace, ...] = ("quarantine", "runtime", "temporary", "record", "log")
 
 
@@ -63,13 +68,16 @@ class ResidueSearch:
         self._tracers = tracers
         self._places = places
         self._record = _Record(database)
+        self._ended = deque[str](maxlen=_MOST_ENDED)
 
     def search(self, session_id: str, host_instance: str) -> Residue:
         """Look for the tracer of a session that a host of this name held. A file that goes away meanwhile is gone."""
         residue = Residue()
         if not self._tracers.knows(host_instance):
-            residue.not_searched = dict.fromkeys(_AT_PURGE, "tracer_unknown")
+            residue.not_searched = dict.fromkeys((*_AT_PURGE, "embedder_memory"), "tracer_unknown")
             return residue
+        residue.not_searched["embedder_memory"] = "later"
+        self._ended.append(session_id)
         with self._tracers.needle(session_id) as needle, _window(needle) as window:
             for name, look in self._looks():
                 try:
@@ -80,6 +88,22 @@ class ResidueSearch:
                 except OSError:
                     residue.not_searched[name] = "unreadable"
         return residue
+
+    def search_embedder(self, embedder: EmbedderClient) -> Counter[str]:
+        """Look in the embedder's memory for all sessions that were searched for since; return the finds of each.
+
+        One pass, however many they are. Raises ``PartUnavailable``; they are looked for the next time then.
+        """
+        ended = [self._ended.popleft() for _ in range(len(self._ended))]
+        if not ended:
+            return Counter()
+        masked, mask = self._tracers.masked_beginning()
+        try:
+            tails = embedder.search_memory(masked, mask, tail_bytes=TRACER_BYTES - len(masked))
+        except PartUnavailable:
+            self._ended.extend(ended)
+            raise
+        return Counter(one for one in ended for tail in tails if self._tracers.is_rest_of(tail, one))
 
     def _looks(self) -> Iterator[tuple[TracedPlace, Callable[["_Window"], tuple[TracedPlace, int]]]]:
         places = self._places

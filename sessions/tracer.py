@@ -44,12 +44,25 @@ class Tracers:
         """Return the tracer, 64 hex digits. For the session's own process: whoever else has this word finds itself."""
         return self._digest(session_id).hex()
 
+    def masked_beginning(self) -> tuple[bytes, bytes]:
+        """Return how all tracers of this start begin, masked, and the mask: neither is a part of any tracer."""
+        beginning, mask = bytearray(2 * _TAG_BYTES), secrets.token_bytes(2 * _TAG_BYTES)
+        _write_digits(beginning, self._tag)
+        for place, byte in enumerate(mask):
+            beginning[place] ^= byte
+        return bytes(beginning), mask
+
+    def is_rest_of(self, tail: bytes, session_id: str) -> bool:
+        """Say whether this followed such a beginning in the tracer of a session; at least half of it must be there."""
+        with self.needle(session_id) as needle:
+            rest = memoryview(needle)[2 * _TAG_BYTES :]
+            return len(tail) >= len(rest) // 2 and hmac.compare_digest(rest[: len(tail)], tail)
+
     @contextmanager
     def needle(self, session_id: str) -> Generator[bytearray]:
         """Yield the tracer's bytes in the one place where they are, and overwrite them afterwards."""
         needle = bytearray(TRACER_BYTES)
-        for place, byte in enumerate(self._digest(session_id)):
-            needle[2 * place], needle[2 * place + 1] = _DIGITS[byte >> 4], _DIGITS[byte & 15]
+        _write_digits(needle, self._digest(session_id))
         try:
             yield needle
         finally:
@@ -58,3 +71,9 @@ class Tracers:
     def _digest(self, session_id: str) -> bytes:
         own = hmac.digest(self._secret, b"tracer of " + session_id.encode(), "sha256")
         return self._tag + own[_TAG_BYTES:]
+
+
+def _write_digits(buffer: bytearray, data: bytes) -> None:
+    """Write bytes as hex digits without making them anywhere else."""
+    for place, byte in enumerate(data):
+        buffer[2 * place], buffer[2 * place + 1] = _DIGITS[byte >> 4], _DIGITS[byte & 15]

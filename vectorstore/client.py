@@ -111,6 +111,14 @@ class EmbedderClient:
         request = messages.DropSession(session=session)
         return self._call(request, messages.Dropped, timeout_seconds=_CONTROL_TIMEOUT_SECONDS).texts
 
+    def search_memory(self, masked: bytes, mask: bytes, *, tail_bytes: int) -> tuple[bytes, ...]:
+        """Return what follows each copy of a byte string (``masked`` xor ``mask``) in the embedder's memory.
+
+        Takes about a second of one core there.
+        """
+        request = messages.SearchMemory(masked=masked, mask=mask, tail_bytes=tail_bytes)
+        return self._call(request, messages.MemorySearched, timeout_seconds=_CONTROL_TIMEOUT_SECONDS).tails
+
     def _call(
         self, request: msgspec.Struct, expected: type[_Reply], *, timeout_seconds: float, job: Holder | None = None
     ) -> _Reply:

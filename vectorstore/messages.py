@@ -46,7 +46,15 @@ class DropSession(Message, frozen=True):
     session: str
 
 
-EmbedderRequest = Ping | Describe | EmbedQuery | EmbedPassages | RankPairs | DropSession
+class SearchMemory(Message, frozen=True):
+    """What follows each copy of a byte string in your memory? The string is sent masked, so that this holds none."""
+
+    masked: bytes
+    mask: bytes
+    tail_bytes: int
+
+
+EmbedderRequest = Ping | Describe | EmbedQuery | EmbedPassages | RankPairs | DropSession | SearchMemory
 
 # --- embedder -> anyone ----------------------------------------------------------------------------------------------
 
@@ -88,6 +96,12 @@ class Dropped(Message, frozen=True):
     texts: int
 
 
+class MemorySearched(Message, frozen=True):
+    """What follows each copy."""
+
+    tails: tuple[bytes, ...]
+
+
 class Refused(Message, frozen=True):
     """The request failed; ``slug`` names an error of ``models.errors``."""
 
@@ -95,4 +109,4 @@ class Refused(Message, frozen=True):
     retry_after_seconds: int | None = None
 
 
-EmbedderReply = Pong | Described | Embedded | Ranked | Dropped | Refused
+EmbedderReply = Pong | Described | Embedded | Ranked | Dropped | MemorySearched | Refused

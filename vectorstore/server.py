@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import msgspec
 from models.errors import EmbeddingFailed, MayflyError, PartUnavailable
 from processes import events, ipc
 from processes.hardening import harden, state
+from processes.memory import tails, unmask
 from vectorstore import messages, models
 from vectorstore.container import UnreadableModel
 from vectorstore.cross_encoder import CrossEncoderJudge
@@ -48,6 +50,7 @@ class EmbedderServer:
     def __init__(self, embedder: Embedder, *, threads: int, queue_texts: int, judge: PairJudge | None = None) -> None:
         self._embedder = embedder
         self._judge = judge
+        self._searching = threading.Lock()
         self._identity = embedder.card.identity
         self._scheduler = Scheduler(embedder, threads=threads, queue_texts=queue_texts, judge=judge)
 
@@ -75,7 +78,9 @@ class EmbedderServer:
         except MayflyError as error:
             return messages.Refused(slug=error.slug, retry_after_seconds=error.retry_after_seconds)
 
-    def _done(self, connection: ipc.Connection, request: messages.EmbedderRequest) -> messages.EmbedderReply:
+    def _done(  # noqa: PLR0911  # One return for each kind.
+        self, connection: ipc.Connection, request: messages.EmbedderRequest
+    ) -> messages.EmbedderReply:
         match request:
             case messages.Ping():
                 return messages.Pong(hardening=state())
@@ -83,12 +88,23 @@ class EmbedderServer:
                 return messages.Described(card=self._embedder.card, judge=self._judge.card if self._judge else None)
             case messages.DropSession(session=session):
                 return messages.Dropped(texts=self._scheduler.drop(session))
+            case messages.SearchMemory():
+                return self._search_memory(request)
             case messages.EmbedQuery(session=session, text=text):
                 return self._embed(connection, session, "question", (text,))
             case messages.EmbedPassages(session=session, texts=texts):
                 return self._embed(connection, session, "passage", texts)
             case messages.RankPairs(session=session, question=question, texts=texts):
                 return self._rank(connection, session, question, texts)
+
+    def _search_memory(self, request: messages.SearchMemory) -> messages.MemorySearched:
+        with self._searching:  # Two at once would find each other.
+            try:
+                return messages.MemorySearched(
+                    tails=tuple(tails(unmask(request.masked, request.mask), request.tail_bytes))
+                )
+            except OSError:
+                raise PartUnavailable from None
 
     def _embed(
         self, connection: ipc.Connection, session: str, kind: Kind, texts: tuple[str, ...]

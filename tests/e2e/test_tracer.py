@@ -22,7 +22,8 @@ NOTE = ("note.txt", b"The lamplighter keeps seven keys.", "text/plain")
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Failpoints]]:
-    with breakable(tmp_path_factory.mktemp("tracer"), MAYFLY_SESSIONS_TRACER="true") as made:
+    wanted = {"MAYFLY_SESSIONS_TRACER": "true", "MAYFLY_SESSIONS_MEMORY_SEARCH_SECONDS": "0.5"}
+    with breakable(tmp_path_factory.mktemp("tracer"), **wanted) as made:
         yield made
 
 
@@ -72,7 +73,7 @@ def test_a_clean_session_was_searched_in_all_places(service: Service, learner: L
     statement = receipt["statement"]
     assert statement["residue_found"] == 0
     assert statement["searched"] == dict.fromkeys(("quarantine", "runtime", "temporary", "record", "log"), 0)
-    assert statement["not_searched"] == {}
+    assert statement["not_searched"] == {"embedder_memory": "later"}
     assert {"tracer_went_all_the_way", "no_tracer_found"} <= set(statement["verified"])
     assert len(json.dumps(statement)) < 1600, "a receipt stays below two kilobytes"
     said = shown(receipt, service, tmp_path)
@@ -135,3 +136,19 @@ def test_the_tracer_waits_in_the_embedders_queue_and_no_answer_ever_has_it(
     held = learner.held()
     assert (held["documents"], held["chunks"], held["bytes"]) == (1, 1, len(NOTE[1]))
     assert tracer not in repr([learner.documents(), held])
+
+
+def test_what_the_embedder_kept_is_found_in_its_memory_a_little_later_and_of_no_other_session(
+    service: Service, points: Failpoints, learner: LearnerSession
+) -> None:
+    points.arm("taking_text", "keep", passing=1)
+    filled(service, learner)
+    assert points.reached("taking_text")
+
+    statement = learner.sign_out()["statement"]
+
+    assert statement["residue_found"] == 0, "it is in no file"
+    wait_until(service, lambda: any(event["place"] == "embedder_memory" for event in events(service)))
+    found = {event["session_id"] for event in events(service) if event["place"] == "embedder_memory"}
+    assert found == {learner.session_id}
+    assert 'mayfly_tracers_found_total{place="embedder_memory"}' in metrics(service)

@@ -60,6 +60,7 @@ POINTS: dict[str, tuple[str, str, Literal["before", "after"]]] = {
     "ending_lease": ("sessions.leases", "Leases.end", "after"),
     "forking": ("os", "fork", "before"),
     "removing_files": ("shutil", "rmtree", "before"),
+    "taking_text": ("vectorstore.lanes", "Ticket.take_text", "after"),
     "computing": ("vectorstore.onnx_backend", "OnnxEmbedder.embed_passages", "after"),
 }
 
@@ -219,6 +220,15 @@ def _spoil(result: Any, detail: str, _reached: Path) -> Any:
     return result[:, :-1] if detail == "dimension" else result[:-1]
 
 
+_KEPT: list[Any] = []
+
+
+def _keep(result: Any, _detail: str, _reached: Path) -> Any:
+    """Keep what came by in this process's memory, as a cache that nobody empties would."""
+    _KEPT.append(result)
+    return result
+
+
 def _log(result: Any, _detail: str, _reached: Path) -> Any:
     """Write what was read from a document to the log, as a line for debugging would."""
     sys.stderr.write(f'{{"event": "debugging", "text": "{result.pages[0].text.strip()}"}}\n')
@@ -254,6 +264,7 @@ _ACTIONS: dict[str, Callable[[Any, str, Path], Any]] = {
     "delay": _delay,
     "hold": _hold,
     "spoil": _spoil,
+    "keep": _keep,
     "log": _log,
     "leave_file": _leave_file,
     "write_sql": _write_sql,

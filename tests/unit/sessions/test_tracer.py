@@ -13,15 +13,18 @@ from typing import Any
 import pytest
 
 from models.database import Database
+from models.errors import PartUnavailable
 from sessions import residue
 from sessions.residue import Places, Residue, ResidueSearch
 from sessions.tracer import TRACER_BYTES, Tracers
+from vectorstore.client import EmbedderClient
 
 SESSION = "a" * 32
 TRACERS = Tracers(b"s" * 32)
 HOST = TRACERS.name_host()
 TRACER = TRACERS.text(SESSION).encode()
 PLACES = {"quarantine", "runtime", "temporary", "record", "log"}
+LATER = {"embedder_memory": "later"}
 # Takes the lock that SQLite holds on the main file of an open database in WAL mode, or fails to.
 TAKE_LOCK = """
 import fcntl, os, sys
@@ -81,7 +84,7 @@ def test_a_clean_machine_is_searched_everywhere(machine: Machine) -> None:
     found = machine.search()
 
     assert found.searched == dict.fromkeys(PLACES, 0)
-    assert found.not_searched == {}
+    assert found.not_searched == LATER
 
 
 def test_the_tracer_is_found_wherever_it_lies_and_said_to_be_there_only(machine: Machine) -> None:
@@ -142,7 +145,7 @@ def test_what_is_too_large_is_not_called_searched_unless_something_was_found(
     assert machine.record.stat().st_size > 4096
 
     found = machine.search()
-    assert found.not_searched == {"temporary": "too_large", "record": "too_large"}
+    assert found.not_searched == LATER | {"temporary": "too_large", "record": "too_large"}
 
     (machine.temporary / TRACER.decode()).touch()
     assert machine.search().searched["temporary"] == 1
@@ -154,7 +157,7 @@ def test_another_start_cannot_make_the_tracer_and_claims_nothing(machine: Machin
     found = machine.search(Tracers(b"t" * 32))
 
     assert found.searched == {}
-    assert found.not_searched == dict.fromkeys(PLACES, "tracer_unknown")
+    assert found.not_searched == dict.fromkeys({*PLACES, *LATER}, "tracer_unknown")
 
 
 def test_places_that_cannot_be_searched_say_why(machine: Machine, tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ def test_places_that_cannot_be_searched_say_why(machine: Machine, tmp_path: Path
     found = machine.search(database=SimpleNamespace(is_sqlite=False, url=SimpleNamespace(database="record")))
 
     os.close(read)
-    assert found.not_searched == {"record": "on_a_server", "log": "no_file"}
+    assert found.not_searched == LATER | {"record": "on_a_server", "log": "no_file"}
     assert found.searched["temporary"] == 0, "what a link leads to was searched"
     (machine.temporary / "link").unlink()
 
@@ -187,7 +190,7 @@ def test_a_file_that_may_not_be_read_leaves_its_place_unsearched(
 
     found = machine.search()
 
-    assert found.not_searched == {"temporary": "unreadable"}
+    assert found.not_searched == LATER | {"temporary": "unreadable"}
     assert found.searched.keys() == PLACES - {"temporary"}
 
 
@@ -220,3 +223,42 @@ def test_what_was_read_is_overwritten(machine: Machine, monkeypatch: pytest.Monk
     (window,) = windows
     assert not any(window._buffer)
     assert bytes(window._halves[0]) == bytes(TRACER_BYTES // 2)
+
+
+def test_what_follows_the_common_beginning_tells_one_session_from_another() -> None:
+    masked, mask = TRACERS.masked_beginning()
+    beginning = bytes(one ^ other for one, other in zip(masked, mask, strict=True))
+    rest = TRACER[len(beginning) :]
+
+    assert TRACER.startswith(beginning)
+    assert TRACERS.text("b" * 32).encode().startswith(beginning)
+    assert TRACERS.is_rest_of(rest, SESSION)
+    assert TRACERS.is_rest_of(rest[:30], SESSION), "its end was overwritten"
+    assert not TRACERS.is_rest_of(rest[:20], SESSION)
+    assert not TRACERS.is_rest_of(rest, "b" * 32)
+    assert not TRACERS.is_rest_of(b"", SESSION)
+
+
+def test_sessions_are_looked_for_in_the_embedder_once_and_again_when_it_was_away(machine: Machine) -> None:
+    search = ResidueSearch(TRACERS, Places(machine.runtime, machine.quarantine, machine.temporary), machine.database)
+    search.search(SESSION, HOST)
+    tail = TRACER[16:]
+
+    with pytest.raises(PartUnavailable):
+        search.search_embedder(EmbedderClient(machine.runtime / "nobody"))
+    found = search.search_embedder(Remembering(tail, b"another session's"))
+    again = search.search_embedder(Remembering(tail))
+
+    assert found == {SESSION: 1}
+    assert again == {}, "nobody has ended since"
+
+
+class Remembering(EmbedderClient):
+    """An embedder that answers with what follows the beginnings that it found."""
+
+    def __init__(self, *tails: bytes) -> None:
+        super().__init__(Path("nowhere"))
+        self._tails = tails
+
+    def search_memory(self, masked: bytes, mask: bytes, *, tail_bytes: int) -> tuple[bytes, ...]:  # noqa: ARG002
+        return self._tails
