@@ -100,8 +100,8 @@ class EmbeddingSettings(_Area):
 class SearchSettings(_Area):
     """How passages are found.
 
-    ``rerank`` is the second stage: none; the best sentence of each chunk, for which every sentence is embedded; or a
-    cross-encoder from the folder ``rerank_model``, for which a question waits ``rerank_seconds`` at most.
+    ``rerank`` is the second stage: none, or a cross-encoder from the folder ``rerank_model``, for which a question
+    waits ``rerank_seconds`` at most.
     """
 
     rerank: Rerank = "none"

@@ -31,7 +31,6 @@ from vectorstore.collection import Collection
 from vectorstore.embedder import Vectors
 from vectorstore.held import Hit
 from vectorstore.ranking import words_of
-from vectorstore.rerank import Asked, BestSentence
 from vectorstore.sentences import pack_vectors, split
 from vectorstore.tokens import TokenCounter
 
@@ -64,7 +63,7 @@ class Way:
     crosses_pages: bool = False
     titled: bool | None = None
     meaning: Meaning = "chunk"
-    second_stage: bool = False
+    best_sentence: bool = False
 
     @property
     def name(self) -> str:
@@ -76,7 +75,7 @@ class Way:
             + (", pages crossed" if self.crosses_pages else "")
             + titles
             + ("" if self.meaning == "chunk" else f", {self.meaning}")
-            + (", best sentence" if self.second_stage else "")
+            + (", best sentence" if self.best_sentence else "")
         )
 
 
@@ -85,7 +84,7 @@ WAYS = (
     *(Way(224, overlap=share) for share in (0.1, 0.2)),
     *(Way(tokens, crosses_pages=True) for tokens in (224, 350)),
     *(Way(tokens, meaning="mean of sentences") for tokens in (128, 224, 350)),
-    *(Way(224, meaning=meaning, second_stage=True) for meaning in ("chunk", "mean of sentences")),
+    *(Way(224, meaning=meaning, best_sentence=True) for meaning in ("chunk", "mean of sentences")),
 )
 # In English only: the titles are.
 TITLED = (
@@ -166,24 +165,21 @@ class Made:
         whole = self._vectors([passage(self.book.pages[chunk.page - 1], chunk) for chunk in self.chunks])
         spans = [self._sentences(chunk) for chunk in self.chunks]
         sentences = None
-        if way.meaning != "chunk" or way.second_stage:
+        if way.meaning != "chunk" or way.best_sentence:
             texts = [self._text(chunk, span) for chunk, own in zip(self.chunks, spans, strict=True) for span in own]
             rows = self._vectors(texts)
-            sentences = pack_vectors([len(own) for own in spans], [span for own in spans for span in own], rows)
+            sentences = pack_vectors([len(own) for own in spans], rows)
             if way.meaning == "mean of sentences":
                 self.tokens = self._tokens(texts)
                 whole = _means(rows, [len(own) for own in spans])
         self._collection = Collection(q.embedder().card, max_chunks=_MANY_CHUNKS)
         extraction = Extraction("text/plain", self.book.pages, self.chunks, language)
-        self._collection.add("book", extraction, whole, sentences=sentences if way.second_stage else None)
+        self._collection.add("book", extraction, whole, sentences=sentences if way.best_sentence else None)
         self._collection.publish("book")
-        self._reranker = BestSentence(self._collection) if way.second_stage else None
 
     def search(self, text: str, vector: Vectors) -> list[Hit]:
         """Return the best chunks, best first."""
-        words = words_of(text)
-        hits = self._collection.search(vector, CANDIDATES, words=words)
-        return self._reranker.rerank(Asked(text, vector, words), hits) if self._reranker else hits
+        return self._collection.search(vector, CANDIDATES, words=words_of(text))
 
     def _vectors(self, texts: Sequence[str]) -> Vectors:
         self.tokens += self._tokens(texts)

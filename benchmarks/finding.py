@@ -4,7 +4,7 @@ Every paragraph is uploaded as a file of its own, so that no chunk holds two, an
 that holds its text. Peers have the English paragraphs, asked in all languages: with the weights that all share, filling
 them with more takes minutes and tells nothing new. Ours is asked for doubtful passages too, so that the order is
 measured; what it would have refused is a row of its own. Without HTTP, meaning alone, words alone and both are
-compared over the same paragraphs; ``benchmarks/quality.py`` has the second stage too.
+compared over the same paragraphs.
 """
 
 import re
@@ -154,7 +154,7 @@ def _peer(name: str, shelf: Shelf, size: Size, tally: Tally) -> None:
 
 
 def _without_http(size: Size, tally: Tally) -> None:
-    found, paragraphs = quality.in_process(size.question_step, size.paragraphs, second_stage=False), size.paragraphs
+    found, paragraphs = quality.in_process(size.question_step, size.paragraphs), size.paragraphs
     for which in (ONE, TWO, POOL):
         for name, measures in found[which].items():
             note(tally, f"{name}, without HTTP", which, measures, paragraphs)

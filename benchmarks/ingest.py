@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from api.client import Client, LearnerSession
 from benchmarks.machine import describe
-from ingestion.pipeline import EMBED_CHUNKS, passages
+from ingestion.pipeline import EMBED_TEXTS, Texts
 from tests.conftest import new_learner
 from tests.support import library
 from tests.support.jails import running_jailer
@@ -36,7 +36,7 @@ def measure(pages: int, rounds: int) -> dict[str, object]:
     book = library.pdf([page_text(number) for number in range(1, pages + 1)], name="book.pdf")
     with running_jailer() as reader:
         extraction = reader.extract(book.data, book.name)
-    texts = passages(extraction)
+    texts = Texts(extraction).texts
     with running() as service, Client(service.url, timeout_seconds=600) as client, new_learner(client) as learner:
         warm = EmbedderClient(service.runtime_dir / "embedder.sock")
         embed(warm, texts[:64])
@@ -44,7 +44,8 @@ def measure(pages: int, rounds: int) -> dict[str, object]:
     return {
         "machine": describe(),
         "pages": pages,
-        "chunks": len(texts),
+        "chunks": len(extraction.chunks),
+        "texts": len(texts),
         "rounds": found,
         "ratio": round(statistics.median(each["searchable"] / each["embedding_alone"] for each in found), 3),
         "goal": GOAL,
@@ -69,8 +70,8 @@ def one_round(
 def embed(embedder: EmbedderClient, texts: Sequence[str]) -> float:
     """Return how long the embedder takes for these passages when nobody else asks."""
     started = time.perf_counter()
-    for start in range(0, len(texts), EMBED_CHUNKS):
-        embedder.embed_passages(texts[start : start + EMBED_CHUNKS], session="benchmark")
+    for start in range(0, len(texts), EMBED_TEXTS):
+        embedder.embed_passages(texts[start : start + EMBED_TEXTS], session="benchmark")
     return time.perf_counter() - started
 
 

@@ -2,12 +2,11 @@
 
     python -m benchmarks.quality [--step 4] [--http]
 
-By itself it fills real collections, a paragraph a chunk, and compares meaning alone, words alone, both fused, and the
-second stage: in one language, for every pair of question and passage language, and over all languages in one pool.
-With ``--http`` it runs a service, uploads a book a language, a paragraph a page, and asks over HTTP: chunks are the
-service's own. Doubtful passages are asked for too, so that the order is measured; how many questions would have got
-"nothing relevant", although each has its answer there, is told beside it. ``--rerank best-sentence`` switches the
-second stage on.
+By itself it fills real collections, a paragraph a chunk, and compares meaning alone, words alone, and both fused: in
+one language, for every pair of question and passage language, and over all languages in one pool. With ``--http`` it
+runs a service, uploads a book a language, a paragraph a page, and asks over HTTP: chunks are the service's own.
+Doubtful passages are asked for too, so that the order is measured; how many questions would have got "nothing
+relevant", although each has its answer there, is told beside it.
 """
 
 import argparse
@@ -27,40 +26,29 @@ from vectorstore.collection import Collection
 from vectorstore.embedder import Vectors
 from vectorstore.held import Hit
 from vectorstore.ranking import NO_WORDS, words_of
-from vectorstore.rerank import Asked, BestSentence
 
 K = 10
-SECOND_STAGE = "best sentence"
 Search = Callable[[str, np.ndarray], Sequence[Hit]]
 # Where meaning is to say nothing.
 _NOWHERE = np.zeros(384, np.float32)
 
 
-def collection_of(languages: Sequence[str], paragraphs: int, *, sentences: bool) -> Collection:
-    """Return a collection with one document a language, named by it; the second stage wants vectors of sentences."""
+def collection_of(languages: Sequence[str], paragraphs: int) -> Collection:
+    """Return a collection with one document a language, named by it."""
     made = Collection(q.embedder().card)
     for language in languages:
-        vectors, held = q.paragraph_vectors(language, paragraphs), q.load(language, q.STEP, paragraphs)
-        apart = q.sentence_vectors(language, paragraphs) if sentences else None
-        made.add(language, held.extraction(), vectors, sentences=apart)
+        vectors, sentences = q.paragraph_vectors(language, paragraphs)
+        made.add(language, q.load(language, q.STEP, paragraphs).extraction(), vectors, sentences=sentences)
         made.publish(language)
     return made
 
 
 def systems(made: Collection) -> dict[str, Search]:
     """Return the ways to search one collection."""
-
-    def fused(text: str, vector: np.ndarray) -> list[Hit]:
-        return made.search(vector, 6 * K, words=words_of(text))
-
-    def second_stage(text: str, vector: np.ndarray) -> list[Hit]:
-        return BestSentence(made).rerank(Asked(text, vector, words_of(text)), fused(text, vector))
-
     return {
         "meaning": lambda _text, vector: made.search(vector, K, words=NO_WORDS),
         "words": lambda text, _vector: [hit for hit in made.search(_NOWHERE, K, words=words_of(text)) if hit.coverage],
-        "fused": fused,
-        SECOND_STAGE: second_stage,
+        "fused": lambda text, vector: made.search(vector, K, words=words_of(text)),
     }
 
 
@@ -73,13 +61,11 @@ def judged(search: Search, asked: q.Questions, vectors: Vectors, held: str) -> d
     return q.measures(ranks)
 
 
-def in_process(step: int, paragraphs: int = q.PARAGRAPHS, *, second_stage: bool = True) -> dict[str, Any]:
+def in_process(step: int, paragraphs: int = q.PARAGRAPHS) -> dict[str, Any]:
     """Measure every way to search, in one language, across languages, and over one pool of all languages."""
-    alone = {
-        language: systems(collection_of([language], paragraphs, sentences=second_stage)) for language in q.LANGUAGES
-    }
-    together = systems(collection_of(q.LANGUAGES, paragraphs, sentences=second_stage))
-    names = [name for name in together if second_stage or name != SECOND_STAGE]
+    alone = {language: systems(collection_of([language], paragraphs)) for language in q.LANGUAGES}
+    together = systems(collection_of(q.LANGUAGES, paragraphs))
+    names = list(together)
 
     def judge(search: Search, asked: str, held: str) -> dict[str, float]:
         questions, vectors = q.load(asked, step, paragraphs), q.question_vectors(asked, step, paragraphs)
@@ -110,9 +96,9 @@ def _means(found: list[dict[str, dict[str, float]]], names: list[str]) -> dict[s
 # --- over HTTP -------------------------------------------------------------------------------------------------------
 
 
-def over_http(step: int, rerank: str) -> dict[str, Any]:
+def over_http(step: int) -> dict[str, Any]:
     """Measure what a client of the service gets."""
-    with running({"MAYFLY_SEARCH_RERANK": rerank}) as service, Client(service.url, timeout_seconds=600) as client:
+    with running() as service, Client(service.url, timeout_seconds=600) as client:
         wish = SignUp(username="quality", email="quality@example.org", password="correct horse battery")  # noqa: S106
         client.sign_up(wish)
         with client.sign_in(wish.email, wish.password) as session:
@@ -158,9 +144,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--step", type=int, default=q.STEP, help="ask every so-many-th question")
     parser.add_argument("--http", action="store_true", help="through a running service instead of by itself")
-    parser.add_argument("--rerank", default="none", help="the second stage of the service")
     arguments = parser.parse_args()
-    result = over_http(arguments.step, arguments.rerank) if arguments.http else in_process(arguments.step)
+    result = over_http(arguments.step) if arguments.http else in_process(arguments.step)
     result |= {"every so-many-th question": arguments.step, "machine": describe()}
     print(msgspec.json.format(json.dumps(result), indent=1))
 

@@ -5,10 +5,11 @@ The five paragraphs of an article stand in a row. Every fourth question is asked
 
 import gzip
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.settings import Settings
+from ingestion.pipeline import Texts
 from models.content import Chunk, Extraction, Page
 from vectorstore import models
+from vectorstore.centring import centred
 from vectorstore.embedder import Embedder, Vectors
-from vectorstore.sentences import SentenceVectors, pack_vectors, split
+from vectorstore.relevance import language_of
+from vectorstore.sentences import SentenceVectors
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "retrieval"
 LANGUAGES = ("en", "es", "zh", "ar")
@@ -67,26 +71,28 @@ def embedder() -> Embedder:
 
 
 @cache
-def paragraph_vectors(language: str, paragraphs: int = PARAGRAPHS) -> Vectors:
-    """Return ``(n_paragraphs, dim) float32``."""
-    return embedder().embed_passages(load(language, STEP, paragraphs).paragraphs)
+def paragraph_vectors(language: str, paragraphs: int = PARAGRAPHS) -> tuple[Vectors, SentenceVectors]:
+    """Return the vectors of the paragraphs, ``(n_paragraphs, dim) float32``, and of their sentences."""
+    texts = Texts(load(language, STEP, paragraphs).extraction())
+    return texts.joined(embedder().embed_passages(texts.texts))
 
 
 @cache
 def question_vectors(language: str, step: int = STEP, paragraphs: int = PARAGRAPHS) -> Vectors:
-    """Return ``(n_questions, dim) float32``."""
+    """Return ``(n_questions, dim) float32``, as the service searches with them."""
+    return searched_with(load(language, step, paragraphs).questions)
+
+
+def searched_with(questions: Sequence[str]) -> Vectors:
+    """Return the vectors of questions, centred as the service does it: ``(n_questions, dim) float32``."""
+    card, pairs = embedder().card, zip(questions, vectors_of(questions), strict=True)
+    return np.stack([centred(vector, card, language_of(text)) for text, vector in pairs])
+
+
+def vectors_of(questions: Sequence[str]) -> Vectors:
+    """Return the vectors of questions as the model makes them: ``(n_questions, dim) float32``, unit rows."""
     with ThreadPoolExecutor(2) as threads:
-        return np.stack(list(threads.map(embedder().embed_query, load(language, step, paragraphs).questions)))
-
-
-@cache
-def sentence_vectors(language: str, paragraphs: int = PARAGRAPHS) -> SentenceVectors:
-    """Return the vectors of the sentences of the paragraphs."""
-    texts = load(language, STEP, paragraphs).paragraphs
-    spans = [split(text) for text in texts]
-    sentences = [text[start:end] for text, own in zip(texts, spans, strict=True) for start, end in own]
-    vectors = embedder().embed_passages(sentences)
-    return pack_vectors([len(own) for own in spans], list(chain.from_iterable(spans)), vectors)
+        return np.stack(list(threads.map(embedder().embed_query, questions)))
 
 
 def measures(ranks: list[int | None]) -> dict[str, float]:

@@ -25,10 +25,12 @@ from tests.support.hosting import Parts, Session, hosting
 from tests.support.vectors import CARD, clustered
 from vectorstore.collection import Collection
 from vectorstore.ranking import words_of
+from vectorstore.sentences import SentenceVectors, pack_vectors
 
 K = 48
 DOCUMENTS = 10
 QUESTIONS = 200
+SENTENCES = 6  # in a chunk of the usual length
 
 
 def milliseconds(call: Callable[[], object]) -> float:
@@ -94,9 +96,11 @@ def searches(chunks: int) -> Searches:
     before = private_mb(os.getpid())
     collection = Collection(CARD, max_chunks=chunks)
     parts = np.split(vectors, documents)
+    apart = [_sentences(len(part), seed) for seed, part in enumerate(parts)]
     with stalls() as worst:
         adding = sum(
-            milliseconds(lambda n=n, one=one: collection.add(str(n), one, parts[n])) for n, one in enumerate(books)
+            milliseconds(lambda n=n, one=one: collection.add(str(n), one, parts[n], sentences=apart[n]))
+            for n, one in enumerate(books)
         )
     for number in range(documents):
         collection.publish(str(number))
@@ -115,6 +119,10 @@ def searches(chunks: int) -> Searches:
         search=times(),
         search_one_document=times("0"),
     )
+
+
+def _sentences(chunks: int, seed: int) -> SentenceVectors:
+    return pack_vectors([SENTENCES] * chunks, clustered(SENTENCES * chunks, seed=seed))
 
 
 @contextlib.contextmanager

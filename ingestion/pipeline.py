@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeVar
 
+import msgspec
 import numpy as np
 
 from ingestion.chunk import passage
@@ -19,9 +20,9 @@ from models.errors import PartUnavailable, QueueFull, QuotaExceeded
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
 from vectorstore.embedder import Vectors
-from vectorstore.sentences import SentenceVectors, pack_vectors, split
+from vectorstore.sentences import SentenceVectors, joined, split
 
-EMBED_CHUNKS = 16
+EMBED_TEXTS = 32  # Some five chunks' sentences: a call is short, and soon somebody else's turn.
 # A part that died is started anew by the launcher within seconds; a document waits for it this long in all.
 _PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
@@ -54,14 +55,10 @@ class Incoming:
 class Pipeline:
     """Takes documents in, one after the other, for one session."""
 
-    def __init__(
-        self, jail: JailClient, embedder: EmbedderClient, collection: Collection, *, sentences: bool = False
-    ) -> None:
-        """``sentences`` gives each sentence a vector too: about as much work again, for ``BestSentence``."""
+    def __init__(self, jail: JailClient, embedder: EmbedderClient, collection: Collection) -> None:
         self._jail = jail
         self._embedder = embedder
         self._collection = collection
-        self._sentences = sentences
 
     def ingest(self, incoming: Incoming, sealed: SealedFile, *, job: Job, report: Report) -> Extraction:
         """Read a sealed upload, embed it, and publish it; return its text. The sealed file is gone afterwards.
@@ -75,8 +72,8 @@ class Pipeline:
             sealed.destroy()
         if len(extraction.chunks) > self._collection.room():
             raise QuotaExceeded  # The collection would say so too, after minutes of embedding.
-        texts = Texts(extraction, sentences=self._sentences)
-        vectors, sentences = texts.sorted(self._embed(incoming, texts, job, report))
+        texts = Texts(extraction)
+        vectors, sentences = texts.joined(self._embed(incoming, texts, job, report))
         try:
             self._collection.add(incoming.document_id, extraction, vectors, sentences=sentences, on_batch=job.check)
             self._collection.publish(incoming.document_id)
@@ -105,57 +102,44 @@ class Pipeline:
 
     def _embed(self, incoming: Incoming, texts: "Texts", job: Job, report: Report) -> Vectors:
         parts: list[Vectors] = [np.empty((0, self._embedder.card().dim), np.float32)]
-        for start in range(0, len(texts.texts), EMBED_CHUNKS):
+        for start in range(0, len(texts.texts), EMBED_TEXTS):
             report(Advance("embedding", texts.pages[start] - 1, texts.page_count, start / len(texts.texts)))
-            batch = texts.texts[start : start + EMBED_CHUNKS]
+            batch = texts.texts[start : start + EMBED_TEXTS]
             embed = partial(self._embedder.embed_passages, batch, session=incoming.session, job=job)
             parts.append(_patiently(embed, job))
         return np.concatenate(parts)
 
 
-def passages(extraction: Extraction) -> list[str]:
-    """Return what is embedded for each chunk, in order."""
-    return Texts(extraction, sentences=False).texts
-
-
 class Texts:
-    """What is embedded of a document, chunk by chunk: its text and, where wanted, its sentences if there are several.
+    """What is embedded of a document: its sentences, chunk by chunk, under each chunk's headings.
 
-    ``pages`` tells the page of each of the ``texts``; ``page_count`` how many there are.
+    ``pages`` tells the page of each of the ``texts``; ``page_count`` how many there are. The headings stand before a
+    chunk's first sentence: before each of them they would cost as much as a sentence does.
     """
 
-    def __init__(self, extraction: Extraction, *, sentences: bool) -> None:
+    def __init__(self, extraction: Extraction) -> None:
         self.texts: list[str] = []
         self.pages: list[int] = []
         self.page_count = len(extraction.pages)
-        self._spans: list[tuple[int, int]] = []
-        self._counts: list[int] | None = [] if sentences else None
+        self._counts: list[int] = []
         for chunk in extraction.chunks:
             self._take(extraction.pages[chunk.page - 1], chunk)
 
     def _take(self, page: Page, chunk: Chunk) -> None:
-        texts = [passage(page, chunk)]
-        if self._counts is not None:
-            found = [
-                (chunk.start + start, chunk.start + end) for start, end in split(page.text[chunk.start : chunk.end])
-            ]
-            spans = found if len(found) > 1 else []
-            texts += [page.text[start:end] for start, end in spans]
-            self._spans += spans
-            self._counts.append(len(spans))
+        text = page.text[chunk.start : chunk.end]
+        (_, first_end), *others = split(text) or [(0, len(text))]
+        first = msgspec.structs.replace(chunk, end=chunk.start + first_end)
+        texts = [passage(page, first), *(text[start:end] for start, end in others)]
         self.texts += texts
         self.pages += [chunk.page] * len(texts)
+        self._counts.append(len(texts))
 
-    def sorted(self, vectors: Vectors) -> tuple[Vectors, SentenceVectors | None]:
+    def joined(self, vectors: Vectors) -> tuple[Vectors, SentenceVectors]:
         """Return the vectors of the chunks, ``(n_chunks, dim) float32``, and those of the sentences.
 
         ``vectors`` is ``(n_texts, dim) float32``, in the order of the texts.
         """
-        if self._counts is None:
-            return vectors, None
-        is_chunk = np.zeros(len(vectors), np.bool_)
-        is_chunk[np.cumsum([0, *(count + 1 for count in self._counts)])[:-1]] = True
-        return vectors[is_chunk], pack_vectors(self._counts, self._spans, vectors[~is_chunk])
+        return joined(self._counts, vectors)
 
 
 def _patiently(call: Callable[[], _Result], job: Job) -> _Result:

@@ -17,7 +17,7 @@ MAX_HEADINGS = 8
 Headings = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_HEADINGS)]
 DocumentStatus = Literal["queued", "extracting", "embedding", "ready", "failed"]
 Relevance = Literal["high", "medium", "low"]
-Rerank = Literal["none", "best-sentence", "cross-encoder"]
+Rerank = Literal["none", "cross-encoder"]
 SecondStage = Literal["off", "done", "skipped"]
 
 

@@ -35,7 +35,7 @@ from sessions.turns import RecentTurns
 from sessions.uploads import FileMark, Idempotency, Upload
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
-from vectorstore.rerank import BestSentence, CrossEncoding, Reranker
+from vectorstore.rerank import CrossEncoding, Reranker
 from vectorstore.retrieve import Question, Retrieval
 
 _MAX_WATCH_SECONDS = 60.0
@@ -141,22 +141,19 @@ class Workspace:
         )
 
     def _way(self, collection: Collection, filename_of: Callable[[str], str]) -> Way:
-        by_sentence = self._config.rerank == "best-sentence"
         return Way(
-            Pipeline(self._jail, self._embedder, collection, sentences=by_sentence),
+            Pipeline(self._jail, self._embedder, collection),
             Retrieval(
                 collection,
                 self._embedder,
                 session=self._config.session_id,
                 filename_of=filename_of,
-                reranker=self._reranker(collection),
+                reranker=self._reranker(),
             ),
         )
 
-    def _reranker(self, collection: Collection) -> Reranker | None:
+    def _reranker(self) -> Reranker | None:
         match self._config.rerank:
-            case "best-sentence":
-                return BestSentence(collection)
             case "cross-encoder":
                 seconds = self._config.rerank_seconds
                 return CrossEncoding(self._embedder, session=self._config.session_id, max_seconds=seconds)

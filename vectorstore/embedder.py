@@ -14,7 +14,7 @@ Vectors = NDArray[np.float32]
 class RelevanceBands(msgspec.Struct, frozen=True):
     """From which evidence a passage counts as low, medium or high; below ``low`` it is not relevant. Set per model.
 
-    Evidence is the cosine plus ``evidence_weight`` times the share of the question that the passage's words cover.
+    Evidence is a hit's cosine plus ``evidence_weight`` times the share of the question that the passage's words cover.
     """
 
     low: float
@@ -34,6 +34,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     share a language, ``relevance_across`` where not. ``lexical_weight`` is what a full match of words adds to a cosine
     when chunks are put in order, ``evidence_weight`` when their relevance is judged; both grow with how far the model's
     cosines lie apart. ``chance_evidence`` is how much more evidence the best of e times as many wrong chunks has.
+    ``common_weight`` is how much of what all questions have in common is taken from a question's vector.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     lexical_weight: float = 0.2
     evidence_weight: float = 0.4
     chance_evidence: float = 0.0
+    common_weight: float = 0.0
 
     @property
     def identity(self) -> str:

@@ -14,8 +14,9 @@ from vectorstore.sentences import SentenceVectors
 class Hit(msgspec.Struct, frozen=True):
     """A chunk that was found: ``text`` is ``[start:end]`` of the page, ``number`` its place in the document.
 
-    ``cosine`` is its likeness to the question, ``coverage`` how much of the question its words cover, ``score`` both;
-    ``quoted`` says that it contains a phrase which the question puts in quotation marks.
+    ``cosine`` is its likeness to the question, by all of it and by its best sentence; ``coverage`` is how much of the
+    question its words cover, ``score`` both; ``quoted`` says that it contains a phrase which the question puts in
+    quotation marks.
     """
 
     document_id: str

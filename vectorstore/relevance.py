@@ -1,9 +1,10 @@
 """How well a chunk fits a question, in words: high, medium, low, or not at all.
 
-Evidence is the cosine plus the weighted share of the question that the chunk's words cover. Of the rules tried (either
-alone, both, the lead over other chunks, the best sentence, logistic regressions of these) this one tells questions
-whose answer is not there from others as well as any; the figures are in benchmarks/README.md. The best of many wrong
-chunks has more evidence than the best of few, by chance: it grows with the logarithm of their number.
+Evidence is the likeness by which chunks are ordered plus the weighted share of the question that the chunk's words
+cover. Of the rules tried (either alone, both, the lead over other chunks, the mean of all, logistic regressions of up
+to eight of these) this one refuses as many questions whose answer is not there as any, and fewest that are asked in
+words of their own; the figures are in benchmarks/README.md. The best of many wrong chunks has more evidence than the
+best of few, by chance: it grows with the logarithm of their number.
 """
 
 import math
@@ -20,6 +21,11 @@ _MIN_LANGUAGE_PROBABILITY = 0.3
 _MEASURED_CHUNKS, _LEAST_CHUNKS = 240, 5
 
 
+def language_of(question: str) -> str | None:
+    """Return the language of a question, ISO 639-1, or ``None`` where it cannot be told."""
+    return identify(question, min_probability=_MIN_LANGUAGE_PROBABILITY)
+
+
 class Judge:
     """Judges chunks for one question: what is much depends on whether question and chunk share a language.
 
@@ -27,10 +33,11 @@ class Judge:
     language cannot be told (a formula, a name) is held to the stricter bands of one language.
     """
 
-    def __init__(self, card: ModelCard, question: str, *, chunks: int = _MEASURED_CHUNKS) -> None:
+    def __init__(self, card: ModelCard, language: str | None, *, chunks: int = _MEASURED_CHUNKS) -> None:
+        """``language`` is the question's, as ``language_of`` tells it."""
         self._card = card
         self._allowance = allowance(card, chunks)
-        self._language = identify(question, min_probability=_MIN_LANGUAGE_PROBABILITY)
+        self._language = language
 
     def relevance(self, hit: Hit) -> Relevance | None:
         """Name the band of a chunk; ``None`` when it is not relevant. One that has the quoted phrase is."""

@@ -1,7 +1,6 @@
 """A second look at the chunks that were found first.
 
-Owns the protocol, what can be done inside the session process, and the asking of a cross-encoder, which runs where the
-embedder does.
+Owns the protocol and the asking of a cross-encoder, which runs where the embedder does.
 """
 
 from collections.abc import Sequence
@@ -11,9 +10,7 @@ import msgspec
 import numpy as np
 
 from vectorstore.client import EmbedderClient
-from vectorstore.collection import Collection
 from vectorstore.embedder import Vectors
-from vectorstore.fuse import fuse
 from vectorstore.held import Hit
 from vectorstore.ranking import Words
 
@@ -35,30 +32,6 @@ class Reranker(Protocol):
     def rerank(self, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
         """Return the same hits, best first. Raises a ``MayflyError`` where it cannot: their order stays then."""
         ...
-
-
-class BestSentence:
-    """Takes for a chunk's meaning half its own cosine and half that of its best sentence.
-
-    Documents whose sentences have no vectors keep the order they come in.
-    """
-
-    def __init__(self, collection: Collection) -> None:
-        self._collection = collection
-
-    def rerank(self, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
-        """Return the hits, best first; of equal ones the earlier one first."""
-        scored = [self._scored(asked, hit) for hit in hits]
-        return sorted(scored, key=lambda hit: -hit.score)
-
-    def _scored(self, asked: Asked, hit: Hit) -> Hit:
-        sentences = self._collection.sentences(hit.document_id)
-        cosines = np.zeros(0, np.float32) if sentences is None else sentences.cosines(hit.number, asked.vector)
-        best = float(cosines.max()) if len(cosines) else hit.cosine
-        cosine = (hit.cosine + best) / 2
-        weight = self._collection.card.lexical_weight
-        score = fuse(np.array([cosine], np.float32), np.array([hit.coverage], np.float32), lexical_weight=weight)
-        return msgspec.structs.replace(hit, cosine=cosine, score=float(score[0]))
 
 
 _JUDGED = 20

@@ -11,6 +11,7 @@ import msgspec
 
 from models.content import Answer, Passage, Relevance, SecondStage, Span
 from models.errors import EmbeddingFailed, NoSuchThing, NothingIndexed, PartUnavailable, QueueFull
+from vectorstore.centring import centred
 from vectorstore.choose import choose
 from vectorstore.client import EmbedderClient
 from vectorstore.collection import Collection
@@ -19,7 +20,7 @@ from vectorstore.held import Hit
 from vectorstore.highlight import highlights
 from vectorstore.quote import Quotation, quote
 from vectorstore.ranking import words_of
-from vectorstore.relevance import Judge
+from vectorstore.relevance import Judge, language_of
 from vectorstore.rerank import Asked, Reranker
 
 _CANDIDATES_PER_PLACE = 6
@@ -70,12 +71,14 @@ class Retrieval:
         """
         started = time.perf_counter()
         self._check(question)
+        language, card = language_of(question.text), self._collection.card
         vector = self._embedder.embed_query(question.text, session=self._session)
+        vector = centred(vector, card, language)
         asked = Asked(question.text, vector, words_of(question.text))
         candidates = max(_MIN_CANDIDATES, _CANDIDATES_PER_PLACE * question.top_k)
         hits = self._collection.search(vector, candidates, question.document_ids, question.language, words=asked.words)
         hits, second_stage = self._looked_at_again(asked, hits)
-        judge = Judge(self._collection.card, question.text, chunks=self._collection.size(question.document_ids))
+        judge = Judge(card, language, chunks=self._collection.size(question.document_ids))
         relevant = judge.relevant(hits)
         chosen = choose(hits if question.doubtful else relevant, question.top_k)
         quotations = quote(chosen, question.max_tokens, self._collection.passage)

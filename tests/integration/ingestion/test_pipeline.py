@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.jail import Cancelled, JailClient, Job
-from ingestion.pipeline import Advance, Incoming, Pipeline, passages
+from ingestion.pipeline import Advance, Incoming, Pipeline, Texts
 from ingestion.quarantine import Quarantine, SealedFile
 from models.errors import MayflyError, ParserFailed, Unsupported
 from tests.support.embedders import embedder_process
@@ -23,7 +23,6 @@ from vectorstore.collection import Collection
 from vectorstore.highlight import highlights
 from vectorstore.quote import quote
 from vectorstore.ranking import NO_WORDS
-from vectorstore.rerank import Asked, BestSentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def test_a_document_can_be_found_and_its_sealed_file_is_gone(parts: Parts) -> No
 
     assert "bittern" in parts.found("Which bird is heard in the evening?")[0]
     assert len(extraction.chunks) == 2
-    assert passages(extraction)[0].startswith("# Birds")
+    assert Texts(extraction).texts[0].startswith("# Birds")
     assert not sealed.path.exists()
     assert list(dict.fromkeys(advance.stage for advance in reports)) == ["extracting", "chunking", "embedding"]
     assert all(0 <= advance.fraction <= 1 for advance in reports)
@@ -189,22 +188,21 @@ BURIED = (
 )
 
 
-def test_sentences_get_vectors_of_their_own_where_they_are_wanted(parts: Parts) -> None:
-    pipeline = Pipeline(parts.jailer.client, parts.embedder, parts.collection, sentences=True)
+def test_sentences_get_vectors_of_their_own(parts: Parts) -> None:
     text = f"{BURIED}\n\n# Fish\n\nPike hide."
 
-    pipeline.ingest(incoming("notes.md"), parts.seal(text.encode()), job=Job(), report=silent)
+    parts.pipeline.ingest(incoming("notes.md"), parts.seal(text.encode()), job=Job(), report=silent)
 
     sentences = parts.collection.sentences("d")
     assert sentences is not None
     assert sentences.first.tolist() == [0, 5, 5], "five in the first chunk, and none where a chunk is one sentence"
     question = parts.embedder.embed_query("Which bird is heard in the evening?", session="s")
-    assert sentences.cosines(0, question).argmax() == 2
-    asked = Asked("", question, NO_WORDS)
-    before = parts.collection.search(question, 2)
-    after = BestSentence(parts.collection).rerank(asked, before)
-    assert after[0].text == BURIED
-    assert after[0].cosine == pytest.approx((before[0].cosine + sentences.cosines(0, question).max()) / 2, abs=1e-3)
-    (span,) = highlights(quote(after[:1], None, parts.collection.passage), asked.vector, asked.words, parts.collection)
+    cosines = sentences.cosines(0, question)
+    assert cosines.argmax() == 2
+    best = parts.collection.search(question, 2)[0]
+    assert best.text == BURIED
+    both = 0.3 * cosines.mean() + 0.7 * cosines.max()
+    assert best.cosine == pytest.approx(both, abs=1e-3), "the whole chunk counts, and so does its best sentence"
+    (span,) = highlights(quote([best], None, parts.collection.passage), question, NO_WORDS, parts.collection)
     assert span is not None
     assert parts.collection.passage("d", 1, span.start, span.end) == BURIED[BURIED.index("A bittern") :][:62]

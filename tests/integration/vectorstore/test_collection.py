@@ -9,6 +9,7 @@ from models.errors import EmbeddingFailed, NoSuchThing, QuotaExceeded
 from tests.support.vectors import CARD, DIM, clustered, extraction
 from vectorstore.collection import Collection
 from vectorstore.ranking import words_of
+from vectorstore.sentences import joined
 
 # Made-up vectors lie further apart than a model's: words would weigh nothing beside them.
 WORDY = msgspec.structs.replace(CARD, lexical_weight=30.0)
@@ -61,6 +62,20 @@ def test_hits_are_exact_quotations_with_their_cosine_best_first():
         number = int(hit.text.removeprefix("mayfly ").rstrip("."))
         assert hit.text == made_of.pages[hit.page - 1].text[hit.start : hit.end]
         assert hit.cosine == pytest.approx(float(vectors[number] @ vectors[77]), abs=1e-4)
+
+
+def test_a_chunk_fits_by_what_all_of_it_and_what_its_best_sentence_says():
+    collection, own, question = Collection(CARD), clustered(300), clustered(1, seed=1)[0]
+    means, sentences = joined([3] * 100, own)
+    collection.add("a", extraction(100), means, sentences=sentences)
+    collection.publish("a")
+
+    found = {hit.text: hit.cosine for hit in collection.search(question, 100)}
+
+    best = (own @ question).reshape(100, 3).max(axis=1)
+    wanted = {f"mayfly {index}.": cosine for index, cosine in enumerate(0.3 * (means @ question) + 0.7 * best)}
+    assert found == pytest.approx(wanted, abs=2e-3)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
 
 
 def test_a_document_is_found_only_after_it_is_published():

@@ -5,9 +5,8 @@ from tests.support.hits import SENTENCES, hit
 from tests.support.vectors import CARD
 from vectorstore.embedder import RelevanceBands
 from vectorstore.held import Hit
-from vectorstore.relevance import Judge, band_of
+from vectorstore.relevance import Judge, band_of, language_of
 
-QUESTION = "For how long does a mayfly live above the river?"
 CAREFUL = msgspec.structs.replace(
     CARD, relevance=RelevanceBands(0.5, 0.7, 0.9), relevance_across=RelevanceBands(0.2, 0.3, 0.4), evidence_weight=0.4
 )
@@ -27,7 +26,7 @@ def test_relevance_is_named_by_the_model_s_own_bands(evidence: float, band: str 
 
 
 def test_words_that_match_are_evidence_too():
-    judge = Judge(CAREFUL, QUESTION)
+    judge = Judge(CAREFUL, "en")
 
     assert judge.relevance(found(0.6)) == "low"
     assert judge.relevance(found(0.6, coverage=0.5)) == "medium"
@@ -35,28 +34,26 @@ def test_words_that_match_are_evidence_too():
 
 
 def test_a_chunk_in_another_language_is_held_to_its_own_bands():
-    assert Judge(CAREFUL, QUESTION).relevance(found(0.35, language="fr")) == "medium"
-    assert Judge(CAREFUL, QUESTION).relevance(found(0.35)) is None
+    assert Judge(CAREFUL, "en").relevance(found(0.35, language="fr")) == "medium"
+    assert Judge(CAREFUL, "en").relevance(found(0.35)) is None
 
 
 def test_a_question_in_no_language_is_held_to_the_stricter_bands():
-    assert Judge(CAREFUL, "17").relevance(found(0.35, language="fr")) is None
+    assert Judge(CAREFUL, language_of("17")).relevance(found(0.35, language="fr")) is None
 
 
 def test_of_few_chunks_less_is_asked_than_of_many():
     lenient = msgspec.structs.replace(CAREFUL, chance_evidence=0.02)
 
-    assert Judge(lenient, QUESTION, chunks=10_000).relevance(found(0.65)) == "low"
-    assert Judge(lenient, QUESTION, chunks=240).relevance(found(0.65)) == "low"
-    assert Judge(lenient, QUESTION, chunks=10).relevance(found(0.65)) == "medium"
-    assert Judge(lenient, QUESTION, chunks=1).relevance(found(0.61)) == "low", "one is treated as five"
-    assert Judge(lenient, QUESTION, chunks=10).relevance(found(0.29, language="fr")) == "low", (
-        "measured in one language"
-    )
+    assert Judge(lenient, "en", chunks=10_000).relevance(found(0.65)) == "low"
+    assert Judge(lenient, "en", chunks=240).relevance(found(0.65)) == "low"
+    assert Judge(lenient, "en", chunks=10).relevance(found(0.65)) == "medium"
+    assert Judge(lenient, "en", chunks=1).relevance(found(0.61)) == "low", "one is treated as five"
+    assert Judge(lenient, "en", chunks=10).relevance(found(0.29, language="fr")) == "low", "measured in one language"
 
 
 def test_low_passages_are_given_beside_better_ones_only():
-    judge = Judge(CAREFUL, QUESTION)
+    judge = Judge(CAREFUL, "en")
     low, medium, none = found(0.6), found(0.8), found(0.4)
 
     assert judge.relevant([low, none]) == []
@@ -64,5 +61,5 @@ def test_low_passages_are_given_beside_better_ones_only():
 
 
 def test_a_chunk_that_has_the_quoted_phrase_is_relevant():
-    assert Judge(CAREFUL, QUESTION).relevance(found(0.1, quoted=True)) == "medium"
-    assert Judge(CAREFUL, QUESTION).relevance(found(0.95, quoted=True)) == "high"
+    assert Judge(CAREFUL, "en").relevance(found(0.1, quoted=True)) == "medium"
+    assert Judge(CAREFUL, "en").relevance(found(0.95, quoted=True)) == "high"
