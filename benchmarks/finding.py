@@ -105,8 +105,9 @@ def _ours(system: Ours, size: Size, tally: Tally) -> None:
     note(tally, OURS, ENGLISH, q.measures(ranks["en", "en"]), size.paragraphs)
     across = [q.measures(ranks[asked, "en"]) for asked in q.LANGUAGES if asked != "en"]
     note(tally, OURS, ACROSS, q.mean(across), size.paragraphs)
-    absent = [_absent(shelves[language], samples[language]) for language in q.LANGUAGES]
-    tally.note(f"{ABSENT}, {ONE}", OURS, sum(absent) / len(absent), "share", better="higher")
+    for which, pairs in _pairs().items():
+        absent = [_absent(shelves[held], samples[asked]) for asked, held in pairs]
+        tally.note(f"{ABSENT}, {which}", OURS, sum(absent) / len(absent), "share", better="higher")
 
 
 def _pairs() -> dict[str, list[tuple[str, str]]]:
@@ -124,18 +125,18 @@ def _asked(shelf: OurShelf, asked: Sample, held: Sample) -> tuple[Ranks, float]:
     return ranks, refused / len(ranks)
 
 
-def _absent(shelf: OurShelf, held: Sample) -> float:
+def _absent(shelf: OurShelf, asked: Sample) -> float:
     """Return the share of questions that are refused when only documents outside their article may answer."""
-    refused, articles = 0, len(held.paragraphs) // q.ARTICLE_PARAGRAPHS
+    refused, articles = 0, len(asked.paragraphs) // q.ARTICLE_PARAGRAPHS
     assert articles > 1, "no other article is there"
-    for text, right in zip(held.questions, held.right, strict=True):
+    for text, right in zip(asked.questions, asked.right, strict=True):
         others = [
             document
             for at, document in enumerate(shelf.documents)
             if at // q.ARTICLE_PARAGRAPHS != right // q.ARTICLE_PARAGRAPHS
         ]
         refused += shelf.session.ask(Question(text=text, document_ids=tuple(others))).nothing_relevant
-    return refused / len(held.questions)
+    return refused / len(asked.questions)
 
 
 def _peer(name: str, shelf: Shelf, size: Size, tally: Tally) -> None:

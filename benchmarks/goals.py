@@ -156,7 +156,8 @@ def _quality(figures: Figures) -> Iterator[Verdict]:
         ahead = [figures.advantage("finding", work) for work in figures.works("finding", f"{finding.NDCG}, {which}")]
         ratio, peer = next((found for found in ahead if found), (None, ""))
         yield _at_least(f"nDCG@10, {which}", 1, ratio, peer, " ×")
-    yield _at_least("refused where no document has the answer", 0.9, ours(finding.ABSENT))
+    for which in (finding.ONE, finding.TWO):
+        yield _at_least(f"refused where no document has the answer, {which}", 0.9, ours(f"{finding.ABSENT}, {which}"))
     yield _at_most("refused where one has it, one language", 0.03, ours(f"{finding.PRESENT}, {finding.ONE}"))
     yield _at_most("refused where one has it, two languages", 0.03, ours(f"{finding.PRESENT}, {finding.TWO}"))
 
