@@ -2,7 +2,7 @@
 
 Half of what a vector of this model says is that it is a question, and of which language. Chunks that happen to be near
 to that came before better ones, most of all in another language: nDCG@10 across languages is 0.88 without it and 0.85
-with it (docs/adr/0019-sentence-vectors.md). ``benchmarks/centring.py`` made the table, from questions that are about no
+with it (docs/adr/0020-sentence-vectors.md). ``benchmarks/centring.py`` made the table, from questions that are about no
 set which anything is measured by.
 """
 
