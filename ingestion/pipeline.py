@@ -101,13 +101,13 @@ class Pipeline:
         )
 
     def _embed(self, incoming: Incoming, texts: "Texts", job: Job, report: Report) -> Vectors:
-        parts: list[Vectors] = [np.empty((0, self._embedder.card().dim), np.float32)]
+        vectors = np.empty((len(texts.texts), self._embedder.card().dim), np.float32)
         for start in range(0, len(texts.texts), EMBED_TEXTS):
             report(Advance("embedding", texts.pages[start] - 1, texts.page_count, start / len(texts.texts)))
             batch = texts.texts[start : start + EMBED_TEXTS]
             embed = partial(self._embedder.embed_passages, batch, session=incoming.session, job=job)
-            parts.append(_patiently(embed, job))
-        return np.concatenate(parts)
+            vectors[start : start + len(batch)] = _patiently(embed, job)
+        return vectors
 
 
 class Texts:
