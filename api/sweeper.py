@@ -82,6 +82,7 @@ class Sweeper:
         The doors stay closed while the first one left anything of an earlier run behind.
         """
         self._resources.leases.forget_ended()
+        self._resources.throttle.forget_idle()
         for receipt in swept.receipts:
             self._tell(receipt)
         if swept.unfinished:

@@ -27,7 +27,8 @@ class Throttle:
 
     def __init__(self, settings: AccountSettings) -> None:
         self._salt = os.urandom(16)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._storage = MemoryStorage()
+        self._limiter = MovingWindowRateLimiter(self._storage)
         self._sign_ins = RateLimitItemPerMinute(settings.sign_ins_per_minute)
         self._sign_ins_of_address = RateLimitItemPerMinute(settings.sign_ins_per_minute * _ADDRESS_FACTOR)
         self._sign_ups = RateLimitItemPerHour(settings.sign_ups_per_hour)
@@ -60,6 +61,14 @@ class Throttle:
     def hook(self, address: str) -> None:
         """Count a wrong hook secret. Raises ``RateLimited``."""
         self._hit([(self._sign_ins_of_address, "hook", address)])
+
+    def forget_idle(self) -> None:
+        """Drop whoever nothing is counted of any more: the library keeps every key for good, one a session."""
+        for key in [key for key, events in self._storage.events.copy().items() if not events]:
+            with self._storage.locks[key]:
+                if not self._storage.events.get(key):
+                    self._storage.events.pop(key, None)
+                    self._storage.locks.pop(key, None)
 
     def _hit(self, counted: Iterable[tuple[RateLimitItem, str, str]]) -> None:
         for item, purpose, who in counted:

@@ -1,8 +1,10 @@
 """The small things a front keeps in memory: who signs out at the moment, when leases end, who tried how often."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,3 +137,24 @@ def test_an_address_makes_as_many_accounts_as_the_setting_says() -> None:
     with pytest.raises(RateLimited):
         throttle.sign_up("192.0.2.1")
     throttle.sign_up("192.0.2.2")
+
+
+def test_who_has_not_tried_for_long_is_forgotten_and_who_has_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    throttle = Throttle(AccountSettings(queries_per_minute=1))
+    for number in range(50):
+        throttle.query(f"session {number}")
+    assert held_by(throttle) == 50
+
+    real = time.time
+    monkeypatch.setattr("limits.storage.memory.time", SimpleNamespace(time=lambda: real() + 120))
+    throttle.query("later")
+
+    assert eventually(lambda: held_by(throttle) == 1, seconds=60)
+    with pytest.raises(RateLimited):
+        throttle.query("later")
+
+
+def held_by(throttle: Throttle) -> int:
+    """Return of how many something is kept."""
+    throttle.forget_idle()
+    return len(throttle._storage.events)

@@ -21,6 +21,7 @@ def test_the_doors_open_only_after_a_sweep_that_left_nothing_behind(monkeypatch:
     parts: Any = SimpleNamespace(
         host=SimpleNamespace(hello=lambda: None),
         leases=SimpleNamespace(forget_ended=lambda: None),
+        throttle=SimpleNamespace(forget_idle=lambda: None),
         purge_parts=None,
         metrics=Metrics(),
     )
