@@ -61,13 +61,13 @@ class Crowd:
                 told(numbers.stop)
 
     def growth(self) -> tuple[MemoryUse, ...]:
-        """Return what each process held after the first wave and after the last; nothing when there was one only."""
-        if len(self._waves) < 2:
+        """Return what each process held after the first wave, half way and after the last, of three at least."""
+        if len(self._waves) < 3:
             return ()
         (early, before), (late, after) = self._waves[0], self._waves[-1]
-        return tuple(
-            MemoryUse(name, late - early, before[name], held) for name, held in after.items() if name in before
-        )
+        _, half_way = self._waves[len(self._waves) // 2]
+        lasting = [name for name in after if name in before and name in half_way]
+        return tuple(MemoryUse(name, late - early, before[name], half_way[name], after[name]) for name in lasting)
 
     def erase(self) -> None:
         """Erase the accounts."""

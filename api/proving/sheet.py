@@ -43,17 +43,18 @@ class StepTimes(msgspec.Struct, frozen=True):
 
 
 class MemoryUse(msgspec.Struct, frozen=True):
-    """What one process held, shared pages included, before and after so many of the earlier sessions."""
+    """What one process held, shared pages included: before ``sessions`` earlier ones, half way, and after them."""
 
     process: str
     sessions: int
     before_bytes: int
+    half_way_bytes: int
     after_bytes: int
 
     @property
     def bytes_a_thousand(self) -> float:
-        """How much it grew a thousand sessions."""
-        return (self.after_bytes - self.before_bytes) * 1000 / self.sessions
+        """How much it grew a thousand sessions in the second half; in the first, pools and heaps still fill."""
+        return (self.after_bytes - self.half_way_bytes) * 2000 / self.sessions
 
 
 class Sheet(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,10 +133,12 @@ def _times(times: Sequence[StepTimes]) -> str:
 
 
 def _memory(uses: Sequence[MemoryUse]) -> str:
-    head = "| Memory of | Sessions between | Before MB | After MB | MB more a 1,000 |\n|---|---|---|---|---|"
+    head = (
+        "| Memory of | Sessions | Before MB | Half way | After | More a 1,000 since then |\n|---|---|---|---|---|---|"
+    )
     lines = [
-        f"| {use.process} | {use.sessions} | {use.before_bytes / 1e6:.1f} | {use.after_bytes / 1e6:.1f} "
-        f"| {use.bytes_a_thousand / 1e6:.2f} |"
+        f"| {use.process} | {use.sessions} | {use.before_bytes / 1e6:.1f} | {use.half_way_bytes / 1e6:.1f} "
+        f"| {use.after_bytes / 1e6:.1f} | {use.bytes_a_thousand / 1e6:.2f} |"
         for use in uses
     ]
     return "\n".join([head, *lines])
