@@ -14,7 +14,8 @@ from api.throw_away import throw_away_service
 
 # What a run cannot wait for or would wait for often, as for the hash of a password; all else is as the settings say.
 _SETTINGS = {
-    "MAYFLY_SESSIONS_IDLE_SECONDS": "15",
+    "MAYFLY_SESSIONS_IDLE_SECONDS": "30",
+    "MAYFLY_UPLOADS_IDLE_SECONDS": "300",
     "MAYFLY_UPLOADS_TOTAL_SECONDS": "3600",
     "MAYFLY_ACCOUNTS_SIGN_INS_PER_MINUTE": "100000",
     "MAYFLY_ACCOUNTS_ARGON2_MEMORY_KIB": "1024",
