@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-_LETTERS = "abdfghkmnprsuvxz"
+_LETTERS = "adghkmnuxz"
 _WINDOW_BYTES = 32
 _DECIMALS = 24
 

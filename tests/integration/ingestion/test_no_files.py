@@ -1,5 +1,6 @@
 """No file with content comes into being outside the quarantine and a jail's own memory (J09), watched by the kernel."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -141,6 +142,16 @@ def test_no_file_is_made_outside_the_quarantine_the_record_and_a_jail_s_memory(
     assert on_the_stage() == before
 
 
+def sealed(service: Service) -> list[Path]:
+    """Return the files below the runtime directory that hold anything."""
+    found = list[Path]()
+    for path in service.runtime_dir.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_size:
+                found.append(path)
+    return found
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: nobody watches the files")
 def test_a_jail_that_is_killed_in_the_middle_leaves_no_file(service: Service, tmp_path: Path) -> None:
     log, before = tmp_path / "log", on_the_stage()
@@ -157,8 +168,8 @@ def test_a_jail_that_is_killed_in_the_middle_leaves_no_file(service: Service, tm
         assert inside, "nothing was at work in the jail"
         assert alive == []
         learner.delete(document_id)
-        quarantined = [path for path in service.runtime_dir.rglob("*") if path.is_file() and path.stat().st_size]
+        # What still lies there for a moment is the session's own tracer, which goes its way after the document.
+        assert eventually(lambda: not sealed(service), seconds=60)
 
     assert elsewhere(service, made_in(log)) == set()
-    assert quarantined == []
     assert on_the_stage() == before
