@@ -10,6 +10,7 @@ from benchmarks.goals import Verdict, verdicts
 from benchmarks.plots import draw, plots, short
 from benchmarks.results import OURS, Report, Row, advantage
 
+_REASONS = "README.md#goals-that-were-not-reached-why-and-what-was-tried"
 _INTRODUCTION = (
     "Made by `make bench`; do not edit. Medians of rounds, with the lowest and the highest; systems take turns in\n"
     "every round. *Ours is better by* compares within rounds: above 1 ours is faster, smaller or more. Quote ratios,\n"
@@ -45,7 +46,8 @@ def render(reports: Sequence[Report], name: str) -> dict[str, str]:
 
 def _goals(found: Sequence[Verdict]) -> str:
     head = "## Goals\n\n| What | Goal | Measured | Reached | Beside or of |\n|---|---|---|---|---|"
-    return "\n".join([head, *(_goal(verdict) for verdict in found)])
+    why = f"\n\nWhy goals were not reached, and what was tried: [README.md]({_REASONS})."
+    return "\n".join([head, *(_goal(verdict) for verdict in found)]) + why
 
 
 def _goal(verdict: Verdict) -> str:
