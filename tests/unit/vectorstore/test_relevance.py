@@ -12,7 +12,7 @@ CAREFUL = msgspec.structs.replace(
 )
 
 
-def found(cosine: float, *, coverage: float = 0.0, language: str = "en", quoted: bool = False) -> Hit:
+def found(cosine: float, *, coverage: float = 0.0, language: str | None = "en", quoted: bool = False) -> Hit:
     made = hit("a", cosine, SENTENCES[0])
     return msgspec.structs.replace(made, coverage=coverage, language=language, quoted=quoted)
 
@@ -40,6 +40,10 @@ def test_a_chunk_in_another_language_is_held_to_its_own_bands():
 
 def test_a_question_in_no_language_is_held_to_the_stricter_bands():
     assert Judge(CAREFUL, language_of("17")).relevance(found(0.35, language="fr")) is None
+
+
+def test_a_chunk_in_no_language_is_held_to_the_stricter_bands_too():
+    assert Judge(CAREFUL, "en").relevance(found(0.35, language=None)) is None
 
 
 def test_of_few_chunks_less_is_asked_than_of_many():
