@@ -15,7 +15,7 @@ from vectorstore import graph
 from vectorstore.container import Container, Floats, Vocabulary
 from vectorstore.model_folder import TOKENIZER_FILE
 from vectorstore.packaged import MODEL_FILE, PASSAGE_PREFIX, QUERY_PREFIX, WINDOW_TOKENS
-from vectorstore.tokens import PIECES_FILE
+from vectorstore.tokens import JOINER, PIECES_FILE
 
 _MASK = "<mask>"
 
@@ -61,10 +61,9 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
     """Return the XLM-RoBERTa tokenizer over this vocabulary as ``tokenizers`` has it."""
     pieces = list(zip(vocabulary.pieces, vocabulary.scores, strict=True))
     tokenizer: Any = Tokenizer(models.Unigram(pieces, unk_id=vocabulary.unknown, byte_fallback=False))
-    # The joiner U+200D was a blank in the table the model was trained with; today's table deletes it.
     folding = normalizers.Precompiled(_unicode_folding().precompiled_charsmap)
     blanks = [normalizers.Replace(Regex(" {2,}"), " "), normalizers.Strip()]
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Replace("\u200d", " "), folding, *blanks])
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Replace(JOINER, " "), folding, *blanks])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     _add_special_tokens(tokenizer, vocabulary)

@@ -6,35 +6,20 @@ Owns the protocol and the asking of a cross-encoder, which runs where the embedd
 from collections.abc import Sequence
 from typing import Protocol
 
-import msgspec
 import numpy as np
 
 from vectorstore.client import EmbedderClient
-from vectorstore.embedder import Vectors
 from vectorstore.held import Hit
-from vectorstore.ranking import Words
 
-
-class Asked(msgspec.Struct, frozen=True):
-    """A question as the stages see it: its text, its vector ``(dim,) float32``, its words."""
-
-    text: str
-    vector: Vectors
-    words: Words
-
-    def __repr__(self) -> str:
-        return "<Asked>"
+_JUDGED = 20
 
 
 class Reranker(Protocol):
     """A second stage."""
 
-    def rerank(self, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
+    def rerank(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
         """Return the same hits, best first. Raises a ``MayflyError`` where it cannot: their order stays then."""
         ...
-
-
-_JUDGED = 20
 
 
 class CrossEncoding:
@@ -50,11 +35,11 @@ class CrossEncoding:
         self._session = session
         self._max_seconds = max_seconds
 
-    def rerank(self, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
+    def rerank(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
         """Return the hits, best first; of equal ones the earlier one first. Raises as ``EmbedderClient.rank`` does."""
         first = hits[:_JUDGED]
         if not first:
             return []
         texts = ["\n".join([*hit.heading, hit.text]) for hit in first]
-        scores = self._embedder.rank(asked.text, texts, session=self._session, timeout_seconds=self._max_seconds)
+        scores = self._embedder.rank(question, texts, session=self._session, timeout_seconds=self._max_seconds)
         return [first[place] for place in np.argsort(-scores, kind="stable")] + list(hits[_JUDGED:])

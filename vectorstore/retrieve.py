@@ -21,7 +21,7 @@ from vectorstore.highlight import highlights
 from vectorstore.quote import Quotation, quote
 from vectorstore.ranking import words_of
 from vectorstore.relevance import Judge, language_of
-from vectorstore.rerank import Asked, Reranker
+from vectorstore.rerank import Reranker
 
 _CANDIDATES_PER_PLACE = 6
 _MIN_CANDIDATES = 48
@@ -74,15 +74,15 @@ class Retrieval:
         language, card = language_of(question.text), self._collection.card
         vector = self._embedder.embed_query(question.text, session=self._session)
         vector = centred(vector, card, language)
-        asked = Asked(question.text, vector, words_of(question.text))
+        words = words_of(question.text)
         candidates = max(_MIN_CANDIDATES, _CANDIDATES_PER_PLACE * question.top_k)
-        hits = self._collection.search(vector, candidates, question.document_ids, question.language, words=asked.words)
-        hits, second_stage = self._looked_at_again(asked, hits)
+        hits = self._collection.search(vector, candidates, question.document_ids, question.language, words=words)
+        hits, second_stage = self._looked_at_again(question.text, hits)
         judge = Judge(card, language, chunks=self._collection.size(question.document_ids))
         relevant = judge.relevant(hits)
         chosen = choose(hits if question.doubtful else relevant, question.top_k)
         quotations = quote(chosen, question.max_tokens, self._collection.passage)
-        passages = self._passages(quotations, judge, highlights(quotations, vector, asked.words, self._collection))
+        passages = self._passages(quotations, judge, highlights(quotations, vector, words, self._collection))
         took_ms = round((time.perf_counter() - started) * 1000, 3)
         return Answer(
             passages=passages,
@@ -91,12 +91,12 @@ class Retrieval:
             second_stage=second_stage,
         )
 
-    def _looked_at_again(self, asked: Asked, hits: list[Hit]) -> tuple[list[Hit], SecondStage]:
+    def _looked_at_again(self, question: str, hits: list[Hit]) -> tuple[list[Hit], SecondStage]:
         """Return the hits in the order of the second stage, or as they are where it fails: an answer is worth more."""
         if self._reranker is None:
             return hits, "off"
         try:
-            return self._reranker.rerank(asked, hits), "done"
+            return self._reranker.rerank(question, hits), "done"
         except (PartUnavailable, QueueFull, EmbeddingFailed):
             return hits, "skipped"
 

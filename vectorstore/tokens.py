@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 PIECES_FILE = "tokenizer.model"
-_JOINER = "\u200d"
+# It was a blank in the table the packaged model was trained with; today's table deletes it.
+JOINER = "\u200d"
 
 
 class Tokenizer(Protocol):
@@ -97,8 +98,7 @@ class TokenCounter:
 
 
 def _as_trained(text: str) -> str:
-    # The joiner was a blank in the table the packaged model was trained with; today's table has no place for it.
-    return text.replace(_JOINER, " ")
+    return text.replace(JOINER, " ")
 
 
 def _resize_cache(tokenizer: Any, words: int) -> None:

@@ -30,7 +30,7 @@ def deployed(settings: Settings, console: Console) -> Generator[Deployment]:
     This process stays in that network, so it is for programs that end afterwards.
     """
     with contextlib.ExitStack() as running:
-        linked = world.can_be_made()
+        linked = world.hindrance() is None
         if linked:
             folder = running.enter_context(tempfile.TemporaryDirectory(prefix="mayfly-prove-"))
             world.enter(Path(folder))

@@ -7,14 +7,15 @@ The service resolves, checks and connects as on the internet; no line of it know
 import ctypes
 import subprocess
 import threading
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWNET = 0x40000000
-_NAME, _ADDRESS, _PORT = "site.example", "93.184.216.34", 80
-_HOSTS = f"127.0.0.1 localhost\n{_ADDRESS} {_NAME} {_NAME}.\n"  # A name is asked for with its final dot.
+PUBLIC = "93.184.216.34"
+_NAME, _PORT = "site.example", 80
 _PROBE = "ip link set lo up && mount --bind /etc/hosts /etc/hosts"
 _SECONDS = 30
 
@@ -22,7 +23,7 @@ _SECONDS = 30
 class Site:
     """A web site of some pages, by path; what is asked after the path makes no difference. Runs in a thread."""
 
-    def __init__(self, address: str = _ADDRESS, port: int = _PORT) -> None:
+    def __init__(self, address: str = PUBLIC, port: int = _PORT) -> None:
         self._pages = dict[str, bytes]()
         self._server = ThreadingHTTPServer((address, port), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -56,31 +57,40 @@ class Site:
         return Handler
 
 
-def can_be_made() -> bool:
-    """Try in another process whether this machine lets us have such a network."""
+def hindrance() -> str | None:
+    """Try in another process whether this machine lets us have such a network; return why not, ``None`` if it does."""
     try:
         tried = _run("unshare", "--net", "--mount", "sh", "-c", _PROBE)
     except FileNotFoundError:
-        return False
-    return tried.returncode == 0
+        return "unshare is not installed"
+    return tried.stderr.decode(errors="replace").strip() or "it cannot be made" if tried.returncode else None
 
 
 def enter(folder: Path) -> None:
     """Move this process, and all that it starts, into a network of its own for good.
 
     ``folder`` is for the hosts file, which holds no marker. Raises ``OSError`` and ``CalledProcessError`` where that is
-    not possible; ask ``can_be_made`` first, since the process may then have lost its network already.
+    not possible; ask ``hindrance`` first, since the process may then have lost its network already.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET | _CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "no namespaces")
-    hosts = folder / "hosts"
-    hosts.write_text(_HOSTS, encoding="ascii")
+    _run("mount", "--make-rprivate", "/").check_returncode()
+    name_addresses(folder / "hosts", {_NAME: PUBLIC})
+
+
+def name_addresses(hosts: Path, names: Mapping[str, str]) -> None:
+    """Give the namespaces that we run in a hosts file of their own, and ``PUBLIC`` to their loopback device.
+
+    Raises ``CalledProcessError``.
+    """
+    # A name is asked for with its final dot, which the hosts file must spell out.
+    lines = ["127.0.0.1 localhost", *(f"{address} {name} {name}." for name, address in names.items())]
+    hosts.write_text("\n".join(lines) + "\n", encoding="ascii")
     for command in (
-        ("mount", "--make-rprivate", "/"),
         ("mount", "--bind", str(hosts), "/etc/hosts"),
         ("ip", "link", "set", "lo", "up"),
-        ("ip", "address", "add", f"{_ADDRESS}/32", "dev", "lo"),
+        ("ip", "address", "add", f"{PUBLIC}/32", "dev", "lo"),
     ):
         _run(*command).check_returncode()
 

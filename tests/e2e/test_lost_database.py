@@ -15,16 +15,10 @@ from tests.support import inspection
 from tests.support.faults import ready_sessions, refusal
 from tests.support.freezing import frozen
 from tests.support.inspection import end_by_hook, wait_until
-from tests.support.mariadb import Server, running
+from tests.support.mariadb import Server
 from tests.support.service import Service
 
 NOTE = ("note.txt", b"The ferryman keeps bees on the north pier.", "text/plain")
-
-
-@pytest.fixture(scope="module")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("mariadb")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

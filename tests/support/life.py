@@ -28,13 +28,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from api.proving.world import PUBLIC, name_addresses
 from api.receipts import PublishedKey, is_valid
 from models.database import TIMEOUT_SECONDS
 from tests.support import inspection, residue
 from tests.support.life_world import CURRENT, IDLE_SECONDS, PASSWORD, SETTLE_SECONDS, USERS, Held, World, world
-from tests.support.linked_service import name_addresses
 from tests.support.service import eventually
-from tests.support.sites import PUBLIC, Site
+from tests.support.sites import Site
 
 LIVES = int(os.environ.get("MAYFLY_TEST_LIVES", "3"))
 STEPS = int(os.environ.get("MAYFLY_TEST_STEPS", "12"))

@@ -5,16 +5,16 @@ service resolves and connects as on the internet. Nothing outside the namespaces
 """
 
 import json
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from api.client import Client, LearnerSession
+from api.proving.world import PUBLIC, name_addresses
 from tests.conftest import new_learner, serving
 from tests.support import inspection, library, residue
 from tests.support.service import Service
-from tests.support.sites import PUBLIC, Site, page, redirect
+from tests.support.sites import Site, page, redirect
 
 INSIDE = "inside.example"
 
@@ -55,19 +55,6 @@ def main() -> None:
         outcome["requests"] = [request.decode() for request in site.requests]
         outcome["connected_inside"] = canary.connections
     print(json.dumps(outcome))  # noqa: T201  # This is a program, and its answer.
-
-
-def name_addresses(hosts: Path, names: dict[str, str]) -> None:
-    """Give the namespaces we run in a hosts file of their own, and the public address to their loopback device."""
-    # A name is asked with its final dot, which the hosts file must spell out.
-    lines = ["127.0.0.1 localhost", *(f"{address} {name} {name}." for name, address in names.items())]
-    hosts.write_text("\n".join(lines) + "\n", encoding="ascii")
-    for command in (
-        ["ip", "link", "set", "lo", "up"],
-        ["ip", "address", "add", f"{PUBLIC}/32", "dev", "lo"],
-        ["mount", "--bind", str(hosts), "/etc/hosts"],
-    ):
-        subprocess.run(command, check=True)
 
 
 def _article(marker: str) -> bytes:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.proving.world import PUBLIC
 from ingestion.fetch.site import Network
 from tests.support.certificates import Authority
 
-PUBLIC = "93.184.216.34"
 Answer = bytes | Callable[[socket.socket], None]
 
 

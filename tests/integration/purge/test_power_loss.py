@@ -7,7 +7,7 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ from tests.support.record import sign_up
 REPEATS = int(os.environ.get("MAYFLY_KILL_REPEATS", "2"))
 # What a commit promises on a machine that loses its power; servers of other tests promise less, for speed.
 DURABLE = ("--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1")
+MortalOn = Callable[[str, Path], contextlib.AbstractContextManager[Mortal]]
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +55,29 @@ def disk() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_a_database_killed_in_a_purge_forgets_nothing_that_it_acknowledged(
-    tmp_path: Path, lasting_host: Hosting, accounts: Accounts, killable: Purger, moments: random.Random
-):
-    with mariadb.running(tmp_path, more=DURABLE) as server:
-        database = Database(server.new_database())
+@pytest.fixture
+def mortal_on(lasting_host: Hosting, accounts: Accounts, killable: Purger) -> MortalOn:
+    """Make a world with an empty record at an address, and its receipt key in a folder, whose purges die."""
+
+    @contextlib.contextmanager
+    def mortal_on(url: str, folder: Path) -> Generator[Mortal]:
+        database = Database(url)
         database.migrate()
         world = World(database, lasting_host, sign_up(database, accounts).user_id)
-        mortal = Mortal(world, killable, tmp_path / "receipt-key")
+        yield Mortal(world, killable, folder / "receipt-key")
+        database.dispose()
+
+    return mortal_on
+
+
+def test_a_database_killed_in_a_purge_forgets_nothing_that_it_acknowledged(
+    tmp_path: Path, mortal_on: MortalOn, killable: Purger, moments: random.Random
+):
+    with (
+        mariadb.running(tmp_path, more=DURABLE) as server,
+        mortal_on(server.new_database(), tmp_path) as mortal,
+    ):
+        world = mortal.world
         whole_seconds = mortal.seconds_of_a_purge()
         for _ in range(REPEATS):
             session = world.open_with_document()
@@ -75,7 +91,6 @@ def test_a_database_killed_in_a_purge_forgets_nothing_that_it_acknowledged(
             sweep(world.another_front(), grace_seconds=0)
             assert_ended(world.another_front(), session)
             assert session.is_gone()
-        database.dispose()
 
 
 @pytest.fixture(params=["image", "files"])
@@ -90,47 +105,42 @@ def small_disk(request: pytest.FixtureRequest, disk: Path, monkeypatch: pytest.M
 
 @pytest.mark.filterwarnings(f"default:{NO_IMAGE}")
 def test_power_lost_in_a_purge_leaves_a_sqlite_record_that_the_next_start_finishes(
-    small_disk: Bench, disk: Path, lasting_host: Hosting, accounts: Accounts, killable: Purger, moments: random.Random
+    small_disk: Bench, disk: Path, mortal_on: MortalOn, moments: random.Random
 ):
-    database = Database(f"sqlite:///{small_disk.folder / 'record.sqlite'}")
-    database.migrate()
-    world = World(database, lasting_host, sign_up(database, accounts).user_id)
-    mortal = Mortal(world, killable, disk / "receipt-key")
-    whole_seconds = mortal.seconds_of_a_purge()
-    for _ in range(REPEATS):
-        session = world.open_with_document()
-        moment = moments.uniform(0, 1.2 * whole_seconds)
-        with power_lost(mortal, session, moment, small_disk, []) as (booted, acknowledged):
-            after = Database(f"sqlite:///{booted.folder / 'record.sqlite'}")
-            with after.transaction() as db:
-                assert db.execute(text("PRAGMA integrity_check")).scalar() == "ok"
-            boot_and_check(after, session, acknowledged)
-            after.dispose()
-            assert_holds_no_word(booted.held, session)
-    database.dispose()
+    with mortal_on(f"sqlite:///{small_disk.folder / 'record.sqlite'}", disk) as mortal:
+        whole_seconds = mortal.seconds_of_a_purge()
+        for _ in range(REPEATS):
+            session = mortal.world.open_with_document()
+            moment = moments.uniform(0, 1.2 * whole_seconds)
+            with power_lost(mortal, session, moment, small_disk, []) as (booted, acknowledged):
+                after = Database(f"sqlite:///{booted.folder / 'record.sqlite'}")
+                with after.transaction() as db:
+                    assert db.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+                boot_and_check(after, session, acknowledged)
+                after.dispose()
+                assert_holds_no_word(booted.held, session)
 
 
 @pytest.mark.filterwarnings(f"default:{NO_IMAGE}")
 def test_power_lost_in_a_purge_leaves_a_mariadb_record_that_the_next_start_finishes(
-    disk: Path, lasting_host: Hosting, accounts: Accounts, killable: Purger, moments: random.Random
+    disk: Path, mortal_on: MortalOn, moments: random.Random
 ):
-    with bench(disk / "bench", mib=400) as large, mariadb.running(large.folder, more=DURABLE) as server:
-        database = Database(server.new_database())
-        database.migrate()
-        world = World(database, lasting_host, sign_up(database, accounts).user_id)
-        mortal = Mortal(world, killable, disk / "receipt-key")
+    with (
+        bench(disk / "bench", mib=400) as large,
+        mariadb.running(large.folder, more=DURABLE) as server,
+        mortal_on(server.new_database(), disk) as mortal,
+    ):
         moment = moments.uniform(0, mortal.seconds_of_a_purge())
-        session = world.open_with_document()
+        session = mortal.world.open_with_document()
 
         with power_lost(mortal, session, moment, large, [server.process.pid]) as (booted, acknowledged):
             second = server.on_copy(booted.folder)
             second.start()
-            after = Database(second.url(str(database.url.database)))
+            after = Database(second.url(str(mortal.world.database.url.database)))
             boot_and_check(after, session, acknowledged)
             after.dispose()
             second.stop()
             assert_holds_no_word(booted.held, session)
-        database.dispose()
 
 
 @contextlib.contextmanager

@@ -21,8 +21,7 @@ from vectorstore.collection import Collection
 from vectorstore.cross_encoder import CrossEncoderJudge, adopt
 from vectorstore.embedder import Vectors
 from vectorstore.held import Hit
-from vectorstore.ranking import NO_WORDS
-from vectorstore.rerank import Asked, CrossEncoding, Reranker
+from vectorstore.rerank import CrossEncoding, Reranker
 from vectorstore.retrieve import Question, Retrieval
 from vectorstore.server import EmbedderServer
 
@@ -96,10 +95,10 @@ class Spy:
         self.given: list[Hit] = []
         self.returned: list[Hit] = []
 
-    def rerank(self, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
+    def rerank(self, question: str, hits: Sequence[Hit]) -> list[Hit]:
         self.given = list(hits)
         self._before()
-        self.returned = self._stage.rerank(asked, hits)
+        self.returned = self._stage.rerank(question, hits)
         return self.returned
 
 
@@ -135,8 +134,7 @@ def test_it_changes_the_order_and_no_passages_evidence(
 def test_later_hits_stay_behind_the_judged_ones(client: EmbedderClient):
     hits = [Hit("d", 1, n, n + 1, f"word {'abcdefgh'[n % 8] * (n % 5 + 1)}", cosine=0.5, number=n) for n in range(30)]
 
-    asked = Asked("which word", np.zeros(384, np.float32), NO_WORDS)
-    again = CrossEncoding(client, session=SESSION, max_seconds=60).rerank(asked, hits)
+    again = CrossEncoding(client, session=SESSION, max_seconds=60).rerank("which word", hits)
 
     assert again[20:] == hits[20:]
     assert sorted(hit.number for hit in again[:20]) == list(range(20))
